@@ -1,0 +1,1 @@
+//! REST, Socket.IO, webhooks and every line of SQL

@@ -1,0 +1,1 @@
+//! Taps live calls and fans them out: monitor rooms, recorder, levels

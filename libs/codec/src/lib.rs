@@ -1,0 +1,1 @@
+//! libopus behind safe names: the only crate with C in it

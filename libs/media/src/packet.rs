@@ -1,0 +1,47 @@
+//! The packet: the one frame of reference of everything that carries media.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::MediaTime;
+
+/// How a payload is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Codec {
+    /// Opus (RFC 6716), RTP clock 48 kHz (RFC 7587).
+    Opus,
+    /// G.711 µ-law, 8 kHz (RFC 3551).
+    Pcmu,
+    /// G.711 A-law, 8 kHz (RFC 3551).
+    Pcma,
+}
+
+/// A track on one call's bus: small, dense, never re-used within a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TrackId(pub u32);
+
+/// One encoded packet as it came, placed on the call's own time.
+///
+/// Cloning shares the payload: every sink sees the same bytes.
+#[derive(Debug, Clone)]
+pub struct Packet {
+    /// The track it belongs to.
+    pub track: TrackId,
+    /// The RTP stream it came on. A new value means that sequence numbers start afresh
+    /// (re-publish, re-subscription, rejoin).
+    pub ssrc: u32,
+    /// RTP sequence number, extended over wraps; starts anywhere.
+    pub seq: u64,
+    /// When its first sample was spoken, on the call's time.
+    pub at: MediaTime,
+    /// How it is encoded.
+    pub codec: Codec,
+    /// RTP marker: first packet of a talk spurt.
+    pub marker: bool,
+    /// Loudness in -dBov, 0 (loudest) to 127 (RFC 6464), where the sender gave it.
+    pub level_dbov: Option<u8>,
+    /// The encoded frames.
+    pub payload: Arc<[u8]>,
+    /// When it reached this process.
+    pub arrived: Instant,
+}

@@ -1,0 +1,1 @@
+//! A LiveKit client without libwebrtc: packets in, packets out

@@ -1,0 +1,1 @@
+//! Config, telemetry, lifecycle, clock, randomness

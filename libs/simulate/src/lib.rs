@@ -1,0 +1,1 @@
+//! Simulated calls with real speech, for the demo, tests and load tests

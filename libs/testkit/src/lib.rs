@@ -1,0 +1,1 @@
+//! Dev only: real servers, tones in, tones out, waiting with deadlines

@@ -1,0 +1,99 @@
+//! Commands: what the control plane asks of the gateway that holds a call.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{CallId, Party, UserId};
+
+/// The LiveKit room in which one supervisor listens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct MonitorRoom {
+    /// `sidetone-monitor-<user>-<n>`.
+    pub room: String,
+    /// The only identity that may hear what is published there.
+    pub listener: String,
+    /// Whose it is.
+    pub user: UserId,
+}
+
+/// Something for a gateway to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command {
+    /// Publish the call's tracks into the monitor room. To the call's holder. Repeating it is
+    /// harmless.
+    Listen {
+        /// What is listened to.
+        call: CallId,
+        /// Where.
+        monitor: MonitorRoom,
+    },
+    /// Withdraw the call's tracks from the monitor room. To the call's holder.
+    Unlisten {
+        /// What was listened to.
+        call: CallId,
+        /// Where.
+        monitor: MonitorRoom,
+    },
+    /// Withdraw everything from every monitor room of a user (logout, role change). To all.
+    UnlistenAll {
+        /// Whose grants end.
+        user: UserId,
+    },
+    /// Report levels finer than the SFU's speaker updates until told otherwise, at most a minute:
+    /// whoever looks repeats it. To the call's holder.
+    WatchLevels {
+        /// What is looked at.
+        call: CallId,
+    },
+    /// A webhook said something about a room: look at it now. To all.
+    RoomChanged {
+        /// The room's name.
+        room: String,
+    },
+}
+
+/// What a gateway answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// Done, nothing to say.
+    Done,
+    /// The tracks that the listener will find in the monitor room.
+    Listening {
+        /// Track name (`<callId>/<party>`) and party.
+        tracks: Vec<(String, Party)>,
+    },
+}
+
+/// Why a command was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CommandError {
+    /// No gateway holds that call (any more).
+    NoHolder,
+    /// The holder did not answer in time.
+    TimedOut,
+    /// The holder has too much to do.
+    Overloaded,
+    /// The call's upstream cannot do that.
+    Unsupported {
+        /// For the operator.
+        detail: String,
+    },
+    /// It was tried and failed.
+    Failed {
+        /// For the operator.
+        detail: String,
+    },
+}
+
+impl std::fmt::Display for CommandError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NoHolder => f.write_str("no gateway holds that call"),
+            Self::TimedOut => f.write_str("the gateway that holds the call did not answer in time"),
+            Self::Overloaded => f.write_str("the gateway that holds the call has too much to do"),
+            Self::Unsupported { detail } => write!(f, "the upstream cannot do that: {detail}"),
+            Self::Failed { detail } => f.write_str(detail),
+        }
+    }
+}
+
+impl std::error::Error for CommandError {}

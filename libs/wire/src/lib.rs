@@ -1,0 +1,27 @@
+//! What crosses a process: ids, the call and recording objects, events, commands, socket messages.
+//!
+//! Every type here is plain data. JSON is camelCase (the dashboard dialect's exceptions say so),
+//! times are RFC 3339 UTC, ids are UUIDv7. TypeScript types are generated from this crate into
+//! `dashboard/src/wire/` (`cargo test -p sidetone-wire` fails when they drift).
+
+pub mod call;
+pub mod command;
+pub mod event;
+pub mod id;
+pub mod live;
+pub mod recording;
+pub mod socket;
+pub mod time;
+
+pub use call::{
+    Call, CallStatus, Capability, Consent, Control, Direction, EndClass, EndReason, Levels, Party,
+    RecordingFlag, RecordingState, Upstream, WatchMode, Watcher,
+};
+pub use command::{Command, CommandError, MonitorRoom, Reply};
+pub use event::{CallEvent, CallFacts, Numbered, Signal};
+pub use id::{CallId, NodeId, RecordingId, TenantId, UserId};
+pub use live::{ListenGrant, ListenTrack, LivekitListen};
+pub use recording::{
+    Channel, Gap, GapReason, Manifest, Pause, Recording, RecordingSource, TakeState,
+};
+pub use time::Timestamp;

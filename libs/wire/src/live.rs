@@ -1,0 +1,41 @@
+//! What `POST /api/calls/{id}/listen` gives.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+use utoipa::ToSchema;
+
+use crate::{Party, Timestamp};
+
+/// A track to subscribe in the monitor room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+pub struct ListenTrack {
+    /// `<callId>/<party>`.
+    pub name: String,
+    /// Who is heard on it.
+    pub party: Party,
+}
+
+/// How to hear the call through LiveKit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+pub struct LivekitListen {
+    /// The SFU's WebSocket address.
+    pub url: String,
+    /// Joins `room`, subscribes, publishes nothing.
+    pub token: String,
+    /// The supervisor's own monitor room: the same for every call.
+    pub room: String,
+    /// The tracks, by name; they appear within 500 ms.
+    pub tracks: Vec<ListenTrack>,
+}
+
+/// The right to hear a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ListenGrant {
+    /// Until when the token may be used to connect.
+    pub expires_at: Timestamp,
+    /// Through LiveKit; `null` when no LiveKit is configured.
+    pub livekit: Option<LivekitListen>,
+    /// Through a WebSocket; `null` where the call's upstream has none.
+    pub listen_proxy_url: Option<String>,
+}

@@ -1,0 +1,1 @@
+//! Simulated calls with verdicts; benches against yardsticks

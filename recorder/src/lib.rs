@@ -1,0 +1,1 @@
+//! Packets to a sealed recording: spool, seal, store
