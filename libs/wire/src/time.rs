@@ -13,8 +13,8 @@ use utoipa::ToSchema;
 #[schema(value_type = String, format = DateTime)]
 pub struct Timestamp(i64);
 
-/// 9999-12-30T22:00:00.999Z: the last moment that jiff can print.
-const MAX_UNIX_MS: i64 = 253_402_207_200_999;
+/// 9999-12-30T22:00:00Z: about the last moment that jiff can print.
+const MAX_UNIX_MS: i64 = 253_402_207_200_000;
 
 impl Timestamp {
     /// The moment `ms` milliseconds after the epoch, clamped to what RFC 3339 can say.
@@ -85,7 +85,7 @@ mod tests {
     fn times_out_of_range_are_clamped_and_still_print() {
         assert_eq!(
             Timestamp::from_unix_ms(i64::MAX).to_string(),
-            "9999-12-30T22:00:00.999Z"
+            "9999-12-30T22:00:00.000Z"
         );
         assert_eq!(
             Timestamp::from_unix_ms(-5).to_string(),
