@@ -1,0 +1,64 @@
+//! The dashboard's types are these types: `dashboard/src/wire/` is generated, and this test fails
+//! when it drifts. `UPDATE_WIRE=1 cargo test -p sidetone-wire` rewrites it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use sidetone_wire::socket::{CallEventMessage, LevelsMessage, StreamMessage};
+use sidetone_wire::{Call, ListenGrant, Recording};
+use ts_rs::{Config, TS};
+
+/// What the dashboard reads; whatever these types contain comes along.
+fn export(directory: &Path) {
+    let config = Config::new().with_out_dir(directory);
+    Call::export_all(&config).unwrap();
+    Recording::export_all(&config).unwrap();
+    ListenGrant::export_all(&config).unwrap();
+    CallEventMessage::export_all(&config).unwrap();
+    LevelsMessage::export_all(&config).unwrap();
+    StreamMessage::export_all(&config).unwrap();
+}
+
+/// File name to text, for every TypeScript file of a folder.
+fn read(directory: &Path) -> BTreeMap<String, String> {
+    std::fs::read_dir(directory)
+        .unwrap_or_else(|error| panic!("{}: {error}", directory.display()))
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "ts"))
+        .map(|path| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            (name, std::fs::read_to_string(&path).unwrap())
+        })
+        .collect()
+}
+
+fn committed() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../dashboard/src/wire")
+}
+
+#[test]
+fn the_dashboards_types_are_the_types_of_this_crate() {
+    let scratch = tempfile::tempdir().unwrap();
+    export(scratch.path());
+    let wanted = read(scratch.path());
+    assert!(wanted.contains_key("Call.ts"), "nothing was generated");
+
+    let committed = committed();
+    if std::env::var_os("UPDATE_WIRE").is_some() {
+        std::fs::create_dir_all(&committed).unwrap();
+        for name in read(&committed).keys() {
+            std::fs::remove_file(committed.join(name)).unwrap();
+        }
+        for (name, text) in &wanted {
+            std::fs::write(committed.join(name), text).unwrap();
+        }
+    }
+
+    let found = read(&committed);
+    let names = |files: &BTreeMap<String, String>| files.keys().cloned().collect::<Vec<_>>();
+    let hint = "run UPDATE_WIRE=1 cargo test -p sidetone-wire";
+    assert_eq!(names(&found), names(&wanted), "{hint}");
+    for (name, text) in &wanted {
+        assert_eq!(&found[name], text, "{name}: {hint}");
+    }
+}
