@@ -10,6 +10,7 @@ pub mod event;
 pub mod id;
 pub mod live;
 pub mod recording;
+pub mod session;
 pub mod socket;
 pub mod time;
 
@@ -24,4 +25,5 @@ pub use live::{ListenGrant, ListenTrack, LivekitListen};
 pub use recording::{
     Channel, Gap, GapReason, Manifest, Pause, Recording, RecordingSource, TakeState,
 };
+pub use session::{Me, Role};
 pub use time::Timestamp;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use sidetone_wire::socket::{CallEventMessage, LevelsMessage, StreamMessage};
-use sidetone_wire::{Call, ListenGrant, Recording};
+use sidetone_wire::{Call, ListenGrant, Me, Recording};
 use ts_rs::{Config, TS};
 
 /// What the dashboard reads; whatever these types contain comes along.
@@ -14,6 +14,7 @@ fn export(directory: &Path) {
     Call::export_all(&config).unwrap();
     Recording::export_all(&config).unwrap();
     ListenGrant::export_all(&config).unwrap();
+    Me::export_all(&config).unwrap();
     CallEventMessage::export_all(&config).unwrap();
     LevelsMessage::export_all(&config).unwrap();
     StreamMessage::export_all(&config).unwrap();
