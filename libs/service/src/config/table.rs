@@ -1,0 +1,280 @@
+//! Every setting, once: its names, what it does, what it may do to you.
+
+/// How a setting's text is understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Text as it is.
+    Text,
+    /// Text that is never shown.
+    Secret,
+    /// `true` or `false`, also `1` and `0`.
+    Switch,
+    /// A whole number.
+    Number,
+    /// Words separated by commas.
+    List,
+}
+
+/// Whether this version does what the setting says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Served {
+    /// Yes.
+    Yes,
+    /// Not yet: setting it is an error, because ignoring it would be a surprise.
+    NotYet,
+}
+
+/// One setting.
+#[derive(Debug)]
+pub struct Setting {
+    /// Name in the environment and in `sidetone.toml`.
+    pub name: &'static str,
+    /// Its other name in `sidetone.toml`: table and key.
+    pub path: &'static str,
+    /// How its text is understood.
+    pub kind: Kind,
+    /// The default as text, empty when there is none.
+    pub default: &'static str,
+    /// The default as the documentation tells it.
+    pub default_told: &'static str,
+    /// What it does, with its unit and range.
+    pub effect: &'static str,
+    /// What can go wrong with it, or empty.
+    pub danger: &'static str,
+    /// Whether this version does it.
+    pub served: Served,
+}
+
+const fn setting(
+    name: &'static str,
+    path: &'static str,
+    kind: Kind,
+    default: &'static str,
+    effect: &'static str,
+) -> Setting {
+    Setting {
+        name,
+        path,
+        kind,
+        default,
+        default_told: default,
+        effect,
+        danger: "",
+        served: Served::Yes,
+    }
+}
+
+const fn not_yet(name: &'static str, path: &'static str, effect: &'static str) -> Setting {
+    Setting {
+        default_told: "none",
+        served: Served::NotYet,
+        ..setting(name, path, Kind::Secret, "", effect)
+    }
+}
+
+impl Setting {
+    const fn told(mut self, default: &'static str) -> Self {
+        self.default_told = default;
+        self
+    }
+
+    const fn danger(mut self, danger: &'static str) -> Self {
+        self.danger = danger;
+        self
+    }
+}
+
+/// Names of the environment that belong to us without being settings: the file's place.
+pub const CONFIG_FILE: &str = "SIDETONE_CONFIG";
+
+/// All settings, in the order of the documentation.
+pub const SETTINGS: &[Setting] = &[
+    setting(
+        "SIDETONE_HTTP",
+        "server.http",
+        Kind::Text,
+        "127.0.0.1:8080",
+        "Public listener, address and port: dashboard, REST, Socket.IO, webhooks. Port 0 takes a free one.",
+    ),
+    setting(
+        "SIDETONE_OPS",
+        "server.ops",
+        Kind::Text,
+        "127.0.0.1:9090",
+        "Operators' listener, address and port: `/livez`, `/readyz`, `/metrics`.",
+    )
+    .danger("Shows metrics to whoever reaches it: never make it public."),
+    setting(
+        "SIDETONE_PUBLIC_URL",
+        "server.public_url",
+        Kind::Text,
+        "",
+        "How browsers and vendors reach us: `http://` or `https://`, without a path. With `https://` the dashboard's cookie is marked Secure.",
+    )
+    .told("`http://<SIDETONE_HTTP>`"),
+    setting(
+        "CORS_ORIGINS",
+        "server.cors_origins",
+        Kind::List,
+        "",
+        "Origins beside our own that may call the API and open WebSockets, separated by commas, for example `https://desk.example`.",
+    )
+    .told("none: same origin only")
+    .danger("Each origin acts with the rights of whoever is logged in there."),
+    setting(
+        "SIDETONE_ENV",
+        "server.env",
+        Kind::Text,
+        "dev",
+        "`dev`, `test` or `prod`. `prod` refuses generated secrets, http vendor URLs and loopback targets.",
+    ),
+    setting(
+        "SIDETONE_DATA",
+        "data.dir",
+        Kind::Text,
+        "./data",
+        "Folder of SQLite, recordings being made, stored recordings and generated keys. Made when missing, readable by its owner only.",
+    )
+    .danger("Holds every recording and key: back it up and keep it private."),
+    setting(
+        "DATABASE_URL",
+        "database.url",
+        Kind::Secret,
+        "",
+        "`sqlite://<file>` or `postgres://…`.",
+    )
+    .told("SQLite in `SIDETONE_DATA`")
+    .danger("SQLite serves one process only."),
+    not_yet(
+        "REDIS_URL",
+        "redis.url",
+        "Leases, commands and events across processes.",
+    ),
+    setting(
+        "LIVEKIT_URL",
+        "livekit.url",
+        Kind::Text,
+        "",
+        "The SFU as the gateway reaches it: `ws://`, `wss://`, `http://` or `https://`. Needs key and secret.",
+    )
+    .told("none: LiveKit is off"),
+    setting(
+        "LIVEKIT_API_KEY",
+        "livekit.api_key",
+        Kind::Text,
+        "",
+        "Names the secret.",
+    )
+    .told("none"),
+    setting(
+        "LIVEKIT_API_SECRET",
+        "livekit.api_secret",
+        Kind::Secret,
+        "",
+        "Signs LiveKit tokens and checks LiveKit's webhooks.",
+    )
+    .told("none")
+    .danger("Whoever has it can join, hear and end every room."),
+    setting(
+        "LIVEKIT_WS_URL",
+        "livekit.ws_url",
+        Kind::Text,
+        "",
+        "The SFU as browsers reach it, when that differs.",
+    )
+    .told("`LIVEKIT_URL`"),
+    not_yet(
+        "LIVEKIT_SIP_TRUNK_ID",
+        "livekit.sip_trunk_id",
+        "Outbound calls through livekit-sip instead of our bridge.",
+    ),
+    setting(
+        "SECRET_KEY",
+        "keys.secret_key",
+        Kind::Secret,
+        "",
+        "Signs sessions and listen tokens; at least 32 characters. Required in `prod`.",
+    )
+    .told("generated into `SIDETONE_DATA/secret.key`")
+    .danger("Whoever has it is every user. A new one ends all sessions."),
+    setting(
+        "RECORDING_KEY",
+        "keys.recording_key",
+        Kind::Secret,
+        "",
+        "32 bytes as base64: wraps the recordings' data keys. Required in `prod`.",
+    )
+    .told("generated into `SIDETONE_DATA/recording.key`")
+    .danger("Without it no recording made under it can be read, by anybody."),
+    not_yet("S3_BUCKET", "s3.bucket", "Store of recordings."),
+    not_yet(
+        "S3_ENDPOINT",
+        "s3.endpoint",
+        "Address of the store of recordings.",
+    ),
+    not_yet(
+        "S3_PREFIX",
+        "s3.prefix",
+        "Begins every object's key in the store of recordings.",
+    ),
+    setting(
+        "SIDETONE_ADMIN_PASSWORD",
+        "admin.password",
+        Kind::Secret,
+        "",
+        "Password of the first user `admin` (role admin, tenant `default`), 8 to 128 characters, taken when the database is made; without effect later.",
+    )
+    .told("generated, printed once"),
+    setting(
+        "SIDETONE_SESSION_MINUTES",
+        "session.minutes",
+        Kind::Number,
+        "480",
+        "How long a login lasts, in minutes, 5 to 43200.",
+    ),
+    setting(
+        "SIDETONE_ALLOW_LOOPBACK_UPSTREAMS",
+        "upstreams.allow_loopback",
+        Kind::Switch,
+        "false",
+        "Vendor URLs may point at this machine, for tests and the demo.",
+    )
+    .danger("A vendor's URL can then reach services of this machine. Refused in `prod`."),
+    setting(
+        "SIDETONE_LOG",
+        "log.format",
+        Kind::Text,
+        "text",
+        "`text` or `json`; goes to standard error. `RUST_LOG` chooses what is logged.",
+    ),
+    not_yet(
+        "SIDETONE_AUDIOSOCKET",
+        "ingress.audiosocket",
+        "TCP listener for AudioSocket.",
+    ),
+];
+
+/// The setting of that name, if there is one.
+pub fn by_name(name: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.name == name)
+}
+
+/// The setting with that table and key, if there is one.
+pub fn by_path(path: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.path == path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_settings_share_a_name() {
+        for (n, setting) in SETTINGS.iter().enumerate() {
+            for other in &SETTINGS[..n] {
+                assert_ne!(setting.name, other.name);
+                assert_ne!(setting.path, other.path);
+            }
+        }
+    }
+}
