@@ -2,8 +2,15 @@
 //!
 //! No runtime, no I/O, no clock, no serde: bytes and moments come in as arguments, bytes go out.
 
+#![warn(missing_docs)]
+
+pub mod opus;
 mod packet;
+mod rewrite;
 mod time;
+mod timeline;
 
 pub use packet::{Codec, Packet, TrackId};
+pub use rewrite::{Outgoing, Rewriter};
 pub use time::{ClockRate, MediaTime};
+pub use timeline::Timeline;
