@@ -4,9 +4,12 @@
 
 #![warn(missing_docs)]
 
+pub mod level;
+pub mod ogg;
 pub mod opus;
 mod packet;
 mod rewrite;
+pub mod rtp;
 mod time;
 mod timeline;
 
