@@ -1,0 +1,37 @@
+import { QueryCache, QueryClient } from "@tanstack/react-query";
+import { ApiError } from "./client";
+
+/** Tries of a read before the page shows the error. */
+const MAX_TRIES = 3;
+
+/** Names of what the cache holds. */
+export const keys = {
+  me: ["me"] as const,
+  activeCalls: ["calls", "active"] as const,
+  histories: ["calls", "history"] as const,
+  call: (id: string) => ["call", id] as const,
+  recordings: (callId: string) => ["recordings", callId] as const,
+};
+
+/** The one store of server data. A 401 of any read means that the login page is next. */
+export function createQueryClient(): QueryClient {
+  const client: QueryClient = new QueryClient({
+    queryCache: new QueryCache({
+      onError: (error, query) => {
+        const lost = error instanceof ApiError && error.isUnauthenticated;
+        if (lost && query.queryKey[0] !== keys.me[0]) client.setQueryData(keys.me, null);
+      },
+    }),
+    defaultOptions: {
+      queries: {
+        // the socket keeps what is shown fresh; this is for what it does not cover
+        staleTime: 30_000,
+        refetchOnWindowFocus: false,
+        retry: (failures, error) =>
+          error instanceof ApiError && error.isTemporary && failures + 1 < MAX_TRIES,
+      },
+      mutations: { retry: false },
+    },
+  });
+  return client;
+}

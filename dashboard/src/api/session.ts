@@ -1,0 +1,57 @@
+import { useMutation, useQuery, useQueryClient, type UseQueryResult } from "@tanstack/react-query";
+import type { Me } from "@/wire/Me";
+import { ApiError, request } from "./client";
+import { keys } from "./query";
+
+/** The person who is logged in; `null` when nobody is. */
+export function useMe(): UseQueryResult<Me | null> {
+  return useQuery({
+    queryKey: keys.me,
+    staleTime: Infinity,
+    queryFn: async ({ signal }) => {
+      try {
+        return await request<Me>("GET", "/api/me", { signal });
+      } catch (error) {
+        if (error instanceof ApiError && error.isUnauthenticated) return null;
+        throw error;
+      }
+    },
+  });
+}
+
+export interface Credentials {
+  username: string;
+  password: string;
+}
+
+/** Logs in: the session is in an HttpOnly cookie afterwards. */
+export function useLogin() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: async (credentials: Credentials) => {
+      await request("POST", "/api/auth/login", { body: credentials });
+      return request<Me>("GET", "/api/me");
+    },
+    onSuccess: (me) => {
+      client.clear();
+      client.setQueryData(keys.me, me);
+    },
+  });
+}
+
+/** Logs out and forgets everything that was shown. */
+export function useLogout() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: () => request("POST", "/api/auth/logout"),
+    onSuccess: () => {
+      client.clear();
+      client.setQueryData(keys.me, null);
+    },
+  });
+}
+
+/** Whether a role may hear calls. */
+export function mayListen(me: Me): boolean {
+  return me.role === "admin" || me.role === "supervisor";
+}

@@ -1,0 +1,48 @@
+import { QueryClientProvider } from "@tanstack/react-query";
+import { ServerCrash } from "lucide-react";
+import { useState } from "react";
+import { errorText } from "@/api/client";
+import { createQueryClient } from "@/api/query";
+import { useMe } from "@/api/session";
+import { Mark } from "@/components/shell/mark";
+import { Shell } from "@/components/shell/shell";
+import { Button } from "@/components/ui/button";
+import { Notice } from "@/components/ui/notice";
+import { TooltipProvider } from "@/components/ui/tooltip";
+import { Login } from "@/pages/login";
+
+/** The login page or the shell, depending on whether somebody is logged in. */
+function Door() {
+  const me = useMe();
+  if (me.isPending) {
+    return (
+      <div role="status" className="flex h-full items-center justify-center">
+        <Mark className="size-9 animate-pulse-soft" />
+        <span className="sr-only">Loading</span>
+      </div>
+    );
+  }
+  if (me.isError) {
+    return (
+      <main className="h-full">
+        <Notice icon={ServerCrash} title="Sidetone does not answer" text={errorText(me.error)}>
+          <Button variant="outline" onClick={() => void me.refetch()}>
+            Try again
+          </Button>
+        </Notice>
+      </main>
+    );
+  }
+  return me.data === null ? <Login /> : <Shell key={me.data.id} me={me.data} />;
+}
+
+export function App() {
+  const [client] = useState(createQueryClient);
+  return (
+    <QueryClientProvider client={client}>
+      <TooltipProvider delayDuration={250}>
+        <Door />
+      </TooltipProvider>
+    </QueryClientProvider>
+  );
+}

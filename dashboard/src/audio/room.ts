@@ -1,0 +1,24 @@
+import type { LivekitListen } from "@/wire/LivekitListen";
+
+/** What a monitor room reports. */
+export interface MonitorRoomEvents {
+  /** A wanted track can be heard. A second one of the same name takes the first one's place. */
+  onTrack: (name: string, track: MediaStreamTrack) => void;
+  /** A track is gone: withdrawn, or its call is over. */
+  onTrackGone: (name: string, track: MediaStreamTrack) => void;
+  /** The connection is being mended (`false`) or is good again (`true`). */
+  onLink: (good: boolean) => void;
+  /** The connection is gone for good; `revoked` when the server put us out. */
+  onClosed: (revoked: boolean) => void;
+}
+
+/** Our connection to the monitor room. */
+export interface MonitorRoom {
+  /** Subscribes exactly these tracks, now and as they appear. */
+  want(names: ReadonlySet<string>): void;
+  /** Leaves. No event follows. */
+  leave(): void;
+}
+
+/** Joins the monitor room that a grant names. */
+export type ConnectRoom = (grant: LivekitListen, events: MonitorRoomEvents) => Promise<MonitorRoom>;

@@ -1,0 +1,42 @@
+import { Search } from "lucide-react";
+import type { Ref } from "react";
+import { Input } from "@/components/ui/input";
+import { Kbd } from "@/components/ui/kbd";
+
+interface Props {
+  value: string;
+  onChange: (value: string) => void;
+  label: string;
+  ref: Ref<HTMLInputElement>;
+}
+
+/** Search with its key shown; Esc empties it, then leaves it. */
+export function SearchField({ value, onChange, label, ref }: Props) {
+  return (
+    <div className="relative w-72 max-w-full">
+      <Search
+        aria-hidden
+        className="pointer-events-none absolute top-1/2 left-2.5 size-3.5 -translate-y-1/2 text-ink-faint"
+      />
+      <Input
+        ref={ref}
+        type="search"
+        aria-label={label}
+        placeholder={label}
+        value={value}
+        className="h-7 px-8 text-xs [&::-webkit-search-cancel-button]:hidden"
+        onChange={(event) => onChange(event.target.value)}
+        onKeyDown={(event) => {
+          if (event.key !== "Escape") return;
+          if (value === "") event.currentTarget.blur();
+          else onChange("");
+        }}
+      />
+      {value === "" && (
+        <span className="pointer-events-none absolute top-1 right-1">
+          <Kbd>/</Kbd>
+        </span>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,270 @@
+import { AudioLines, Lock, SearchX, ServerCrash } from "lucide-react";
+import { useCallback, useEffect, useRef, useState } from "react";
+import { useLocation } from "wouter";
+import { useActiveCalls } from "@/api/calls";
+import { ApiError, errorText } from "@/api/client";
+import { useListener, useListenings } from "@/audio/context";
+import { CallPanel } from "@/components/call-panel";
+import { FilterMenu } from "@/components/filter-menu";
+import { whyNot } from "@/components/listen-button";
+import { SearchField } from "@/components/search-field";
+import { Button } from "@/components/ui/button";
+import { Notice } from "@/components/ui/notice";
+import { Skeleton } from "@/components/ui/skeleton";
+import { UPSTREAMS, upstreamName } from "@/lib/call-words";
+import { useKeys } from "@/lib/keys";
+import { recall, remember } from "@/lib/storage";
+import { useStream } from "@/realtime/context";
+import { isEnded } from "@/realtime/patches";
+import type { Call } from "@/wire/Call";
+import type { Me } from "@/wire/Me";
+import { CallList } from "./call-list";
+import { ROW_HEIGHT } from "./call-row";
+import { ListenDock } from "./listen-dock";
+import { DEFAULT_VIEW, isLiveView, matching, sorted, type LiveView } from "./rows";
+
+interface Props {
+  me: Me;
+  /** The call whose panel is open. */
+  callId: string | undefined;
+}
+
+const NO_CALLS: readonly Call[] = [];
+
+/** The view, kept per user in this browser. */
+function useView(me: Me): [LiveView, (change: Partial<LiveView>) => void] {
+  const key = `sidetone.live.${me.id}`;
+  const [view, setView] = useState(() => recall(key, DEFAULT_VIEW, isLiveView));
+  const change = (part: Partial<LiveView>) => {
+    const next = { ...view, ...part };
+    setView(next);
+    remember(key, next);
+  };
+  return [view, change];
+}
+
+/** Stops hearing calls that are over, and everything when the page is left. */
+function useEndOfListening(calls: readonly Call[] | undefined): void {
+  const listener = useListener();
+  const listenings = useListenings();
+  useEffect(() => {
+    for (const { callId } of listenings) {
+      const call = calls?.find((each) => each.id === callId);
+      if (call !== undefined && isEnded(call)) void listener.stop(callId);
+    }
+  }, [calls, listener, listenings]);
+  useEffect(() => () => listener.stopAll(), [listener]);
+}
+
+/** The id `step` rows away; the first or last one when nothing is chosen yet. */
+function neighbour(ids: readonly string[], from: string | undefined, step: number) {
+  const at = from === undefined ? -1 : ids.indexOf(from);
+  if (at < 0) return step > 0 ? ids[0] : ids.at(-1);
+  return ids[at + step];
+}
+
+export function LivePage({ me, callId }: Props) {
+  useStream("calls");
+  const active = useActiveCalls();
+  const [view, setView] = useView(me);
+  const [search, setSearch] = useState("");
+  const [selectedId, setSelectedId] = useState(callId);
+  const [, navigate] = useLocation();
+  const searchField = useRef<HTMLInputElement>(null);
+  const order = useRef<readonly string[]>([]);
+  const all = active.data ?? NO_CALLS;
+  const calls = sorted(matching(all, view, search), view.sort);
+  useEndOfListening(active.data);
+
+  const open = useCallback(
+    (id: string) => {
+      setSelectedId(id);
+      navigate(`/live/${id}`);
+    },
+    [navigate],
+  );
+  const close = () => navigate("/live");
+  const setOrder = useCallback((ids: readonly string[]) => {
+    order.current = ids;
+  }, []);
+  const move = (step: number) => {
+    const next = neighbour(order.current, selectedId, step);
+    if (next === undefined) return;
+    if (callId === undefined) setSelectedId(next);
+    else open(next);
+  };
+  const chosen = all.find((call) => call.id === selectedId);
+  useLiveKeys({ me, chosen, move, open, close, search: () => searchField.current?.focus() });
+
+  return (
+    <div className="flex h-full min-h-0">
+      <div className="flex min-w-0 flex-1 flex-col bg-surface">
+        <div className="flex min-h-11 shrink-0 flex-wrap items-center gap-2 border-b border-line px-4 py-1.5">
+          <SearchField ref={searchField} label="Search calls" value={search} onChange={setSearch} />
+          <Filters view={view} onChange={setView} />
+          <div className="flex-1" />
+          {calls.length !== all.length && (
+            <span className="text-xs text-ink-soft tabular-nums">
+              {calls.length} of {all.length}
+            </span>
+          )}
+        </div>
+        <div className="min-h-0 flex-1">
+          <States
+            active={active}
+            found={calls.length}
+            onClear={() => {
+              setSearch("");
+              setView(DEFAULT_VIEW);
+            }}
+          >
+            <CallList
+              calls={calls}
+              me={me}
+              selectedId={selectedId}
+              sort={view.sort}
+              onSort={(sort) => setView({ sort })}
+              onOpen={open}
+              onOrder={setOrder}
+            />
+          </States>
+        </div>
+        <ListenDock onOpen={open} />
+      </div>
+      {callId !== undefined && <CallPanel key={callId} callId={callId} me={me} onClose={close} />}
+    </div>
+  );
+}
+
+interface KeyActs {
+  me: Me;
+  chosen: Call | undefined;
+  move: (step: number) => void;
+  open: (callId: string) => void;
+  close: () => void;
+  search: () => void;
+}
+
+function useLiveKeys({ me, chosen, move, open, close, search }: KeyActs): void {
+  const listener = useListener();
+  const toggle = () => {
+    if (chosen === undefined) return;
+    const listening = listener.calls().find((each) => each.callId === chosen.id);
+    if (listening !== undefined && listening.phase !== "failed") void listener.stop(chosen.id);
+    else if (!isEnded(chosen) && whyNot(chosen, me) === undefined) void listener.listen(chosen.id);
+  };
+  useKeys({
+    ArrowDown: () => move(1),
+    ArrowUp: () => move(-1),
+    Enter: () => chosen && open(chosen.id),
+    Escape: close,
+    l: toggle,
+    m: () => chosen && listener.toggleMute(chosen.id),
+    "/": search,
+  });
+}
+
+interface FiltersProps {
+  view: LiveView;
+  onChange: (change: Partial<LiveView>) => void;
+}
+
+function Filters({ view, onChange }: FiltersProps) {
+  return (
+    <>
+      <FilterMenu
+        label="Direction"
+        value={view.direction}
+        onChange={(direction) => onChange({ direction })}
+        options={[
+          ["all", "All directions"],
+          ["inbound", "Inbound"],
+          ["outbound", "Outbound"],
+          ["web", "Web"],
+        ]}
+      />
+      <FilterMenu
+        label="Upstream"
+        value={view.upstream}
+        onChange={(upstream) => onChange({ upstream })}
+        options={[
+          ["all", "All upstreams"] as const,
+          ...UPSTREAMS.map((each) => [each, upstreamName(each)] as const),
+        ]}
+      />
+    </>
+  );
+}
+
+interface StatesProps {
+  active: ReturnType<typeof useActiveCalls>;
+  found: number;
+  onClear: () => void;
+  children: React.ReactNode;
+}
+
+/** What is there instead of rows. */
+function States({ active, found, onClear, children }: StatesProps) {
+  if (active.isPending) return <LoadingRows />;
+  if (active.isError) {
+    const forbidden = active.error instanceof ApiError && active.error.status === 403;
+    return forbidden ? (
+      <Notice
+        icon={Lock}
+        title="Not for your role"
+        text="Ask an admin if you need to see live calls."
+      />
+    ) : (
+      <Notice
+        icon={ServerCrash}
+        title="The calls could not be loaded"
+        text={errorText(active.error)}
+      >
+        <Button onClick={() => void active.refetch()}>Try again</Button>
+      </Notice>
+    );
+  }
+  if (active.data.length === 0) {
+    return (
+      <Notice
+        icon={AudioLines}
+        title="No live calls"
+        text="Calls appear here by themselves as soon as they begin."
+      />
+    );
+  }
+  if (found === 0) {
+    return (
+      <Notice
+        icon={SearchX}
+        title="No call matches"
+        text="Other calls are live, but none of them fits the filters."
+      >
+        <Button onClick={onClear}>Clear the filters</Button>
+      </Notice>
+    );
+  }
+  return children;
+}
+
+function LoadingRows() {
+  return (
+    <div role="status">
+      <span className="sr-only">Loading calls</span>
+      <div className="h-8 border-b border-line" />
+      {Array.from({ length: 8 }, (_, row) => (
+        <div
+          key={row}
+          style={{ height: ROW_HEIGHT }}
+          className="flex items-center gap-8 border-b border-line px-4"
+        >
+          <Skeleton className="size-2 rounded-full" />
+          <Skeleton className="h-3.5 w-40" />
+          <Skeleton className="h-3.5 w-40" />
+          <Skeleton className="h-3.5 flex-1" />
+          <Skeleton className="h-7 w-22" />
+        </div>
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,140 @@
+import type { QueryClient } from "@tanstack/react-query";
+import { io, type Socket } from "socket.io-client";
+import { keys } from "@/api/query";
+import { forgetServerTime, learnServerTime } from "@/lib/ticker";
+import type { Call } from "@/wire/Call";
+import type { CallEventMessage } from "@/wire/CallEventMessage";
+import type { LevelsMessage } from "@/wire/LevelsMessage";
+import type { StreamMessage } from "@/wire/StreamMessage";
+import { levels } from "./levels";
+import { patchesOf } from "./patches";
+import { Streams } from "./streams";
+
+/** What the connection light shows. */
+export interface LinkState {
+  state: "live" | "reconnecting" | "offline";
+  /** Why, for hovering. */
+  reason: string;
+}
+
+interface FromServer {
+  connected: (message: { user_id: string; sid: string }) => void;
+  initial_state: (message: { timestamp: string }) => void;
+  "call-upsert": (call: Call) => void;
+  call_event: (message: CallEventMessage) => void;
+  levels: (message: LevelsMessage) => void;
+  metrics_update: (message: { timestamp: string }) => void;
+  active_calls_update: (message: { timestamp: string }) => void;
+}
+
+interface ToServer {
+  subscribe: (message: StreamMessage) => void;
+  unsubscribe: (message: StreamMessage) => void;
+}
+
+/** Why the socket was closed, in words. */
+function explain(reason: string): string {
+  if (reason === "io server disconnect") return "The server closed the connection.";
+  if (reason === "ping timeout") return "The server has not been heard for a while.";
+  return "The connection was lost.";
+}
+
+/** The one real-time connection of the page: feeds the query cache and the meters. */
+export class Connection {
+  /** Streams somebody on the page wants to see. */
+  readonly streams: Streams;
+  readonly #socket: Socket<FromServer, ToServer>;
+  readonly #client: QueryClient;
+  readonly #listeners = new Set<() => void>();
+  #link: LinkState = { state: "reconnecting", reason: "Connecting to the server…" };
+
+  constructor(client: QueryClient) {
+    this.#client = client;
+    this.#socket = io({
+      autoConnect: false,
+      transports: ["websocket", "polling"],
+      tryAllTransports: true,
+      reconnectionDelay: 500,
+      reconnectionDelayMax: 5_000,
+    });
+    this.streams = new Streams((act, stream) => {
+      if (this.#socket.connected) this.#socket.emit(act, { stream });
+    });
+    this.#hear();
+  }
+
+  /** Connects; returns what ends it. */
+  open(): () => void {
+    const online = () => this.#socket.connect();
+    const offline = () => this.#show("offline", "This computer is offline.");
+    window.addEventListener("online", online);
+    window.addEventListener("offline", offline);
+    this.#socket.connect();
+    return () => {
+      window.removeEventListener("online", online);
+      window.removeEventListener("offline", offline);
+      this.#socket.disconnect();
+    };
+  }
+
+  /** The light. */
+  link = (): LinkState => this.#link;
+
+  /** Calls `listener` whenever the light changes. */
+  onLink = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  #show(state: LinkState["state"], reason: string): void {
+    this.#link = { state, reason };
+    for (const listener of this.#listeners) listener();
+  }
+
+  #hear(): void {
+    const socket = this.#socket;
+    const patches = patchesOf(this.#client);
+    socket.on("connect", () => {
+      this.#show("live", "Live: changes show at once.");
+      forgetServerTime();
+      this.streams.announceAll();
+      // subscribed first, then the snapshot: nothing falls between the two
+      void this.#client.invalidateQueries({ queryKey: keys.activeCalls });
+    });
+    socket.on("disconnect", (reason) => this.#lost(reason));
+    socket.on("connect_error", (error) => this.#refused(error));
+    socket.on("initial_state", ({ timestamp }) => learnServerTime(timestamp));
+    socket.on("metrics_update", ({ timestamp }) => learnServerTime(timestamp));
+    socket.on("active_calls_update", ({ timestamp }) => learnServerTime(timestamp));
+    socket.on("call-upsert", (call) => patches.upsert(call));
+    socket.on("call_event", ({ call, timestamp }) => {
+      learnServerTime(timestamp);
+      patches.upsert(call);
+    });
+    socket.on("levels", (message) => levels.take(message, performance.now()));
+  }
+
+  #lost(reason: string): void {
+    const offline = !navigator.onLine;
+    if (reason === "io client disconnect") return;
+    this.#show(offline ? "offline" : "reconnecting", `${explain(reason)} Trying again…`);
+    if (reason === "io server disconnect") {
+      // the library leaves it at that; a revoked session shows in the next request
+      void this.#client.invalidateQueries({ queryKey: keys.me });
+      setTimeout(() => {
+        if (this.#client.getQueryData(keys.me) !== null) this.#socket.connect();
+      }, 1_000);
+    }
+  }
+
+  #refused(error: Error): void {
+    if (!navigator.onLine) return this.#show("offline", "This computer is offline.");
+    if (!this.#socket.active) {
+      // refused by the server and not by the network: is the session still good?
+      this.#show("offline", `The server refused the connection: ${error.message}`);
+      void this.#client.invalidateQueries({ queryKey: keys.me });
+      return;
+    }
+    this.#show("reconnecting", "The server cannot be reached. Trying again…");
+  }
+}
