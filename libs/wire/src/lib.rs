@@ -23,7 +23,7 @@ pub use event::{CallEvent, CallFacts, Numbered, Signal};
 pub use id::{CallId, NodeId, RecordingId, TenantId, UserId};
 pub use live::{ListenGrant, ListenTrack, LivekitListen};
 pub use recording::{
-    Channel, Gap, GapReason, Manifest, Pause, Recording, RecordingSource, TakeState,
+    Channel, Gap, GapReason, Manifest, MediaFile, Pause, Recording, RecordingSource, TakeState,
 };
 pub use session::{Me, Role};
 pub use time::Timestamp;

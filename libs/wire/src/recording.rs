@@ -153,4 +153,22 @@ pub struct Manifest {
     pub sha256: String,
     /// What wrote it, for example `sidetone 0.1.0`.
     pub software: String,
+    /// Further media files, where one file cannot hold every channel; `object` then holds the
+    /// first channel alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extra: Vec<MediaFile>,
+}
+
+/// A further media file of a take: one channel, as long as the take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MediaFile {
+    /// Index of the channel it holds.
+    pub channel: u8,
+    /// Its name, relative to the store's root.
+    pub object: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Its hash, lower-case hex.
+    pub sha256: String,
 }
