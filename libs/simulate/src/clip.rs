@@ -125,7 +125,8 @@ fn is_one_frame_of_20_ms(toc: u8) -> bool {
         12..=15 => config % 2 == 1,
         _ => config % 4 == 3,
     };
-    lasts_20_ms && toc & 3 == 0
+    let frame_count_code = toc & 3;
+    lasts_20_ms && frame_count_code == 0
 }
 
 /// The packets of the only logical stream in an Ogg file (RFC 3533 section 6).

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use crate::{tools, wait_some, workspace_path};
 
 /// How long one command may take. Starting Python with its native library is the longest.
-const COMMAND_DEADLINE: Duration = Duration::from_secs(60);
+const COMMAND_DEADLINE: Duration = Duration::from_mins(1);
 /// Events kept for the test to look at: a test that makes more is not read to its end by anyone.
 /// The oldest is dropped.
 const EVENTS_KEPT: usize = 10_000;

@@ -30,7 +30,7 @@ impl Process {
             .stdout(out)
             .stderr(err)
             .spawn()
-            .with_context(|| format!("cannot start {:?}", command.get_program()))?;
+            .with_context(|| format!("cannot start {}", command.get_program().display()))?;
         Ok(Self {
             child,
             log: log.to_owned(),

@@ -243,7 +243,7 @@ mod tests {
     fn silence_is_no_tone() {
         let mut detector = ToneDetector::default();
         assert_eq!(detector.heard(&[440.0]), None);
-        detector.push(&[0; 48_000]);
+        detector.push(&vec![0; 48_000]);
         assert_eq!(detector.heard(&[440.0]), None);
         assert!(detector.level_dbfs(440.0) <= -199.0);
     }

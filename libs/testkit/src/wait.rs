@@ -38,10 +38,8 @@ where
             tokio::time::sleep(LOOK_EVERY).await;
         }
     };
-    match tokio::time::timeout(deadline, search).await {
-        Ok(found) => found,
-        Err(_) => panic!("waited {deadline:?} in vain for: {what}"),
-    }
+    let found = tokio::time::timeout(deadline, search).await;
+    found.unwrap_or_else(|_| panic!("waited {deadline:?} in vain for: {what}"))
 }
 
 #[cfg(test)]
