@@ -116,7 +116,7 @@ needs-build:
 		command -v "$${need%%:*}" > /dev/null || \
 			{ echo "Please install $${need%%:*}: $${need#*:}" >&2; exit 1; }; \
 	done
-	@node -e 'if (parseFloat(process.versions.node) < 20.19) throw "node 20.19 or newer is needed"'
+	@node -e 'const [a, b] = process.versions.node.split("."); if (100 * a + +b < 2019) throw "node 20.19 or newer is needed"'
 
 needs-test:
 	@$(call debian,$(TEST_NEEDS))
