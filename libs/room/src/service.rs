@@ -1,0 +1,152 @@
+//! The server's room API: which rooms there are, and what may be done to them from outside.
+
+use livekit_api::services::room::RoomClient;
+use livekit_api::services::{ServiceError, ServerError};
+
+use crate::token::Credentials;
+
+/// A room as the server lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomInfo {
+    /// Its name, unique among rooms that are open.
+    pub name: String,
+    /// Its sid, unique for ever.
+    pub sid: String,
+    /// When it was opened, milliseconds since the Unix epoch.
+    pub created_unix_ms: i64,
+    /// Its metadata.
+    pub metadata: String,
+    /// Visible participants.
+    pub participants: u32,
+}
+
+/// Why the server's API did not do as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The server says that key and secret are wrong.
+    #[error("{url} refuses the API key or secret: {answer}")]
+    Unauthorized {
+        /// The server's address.
+        url: String,
+        /// What it answered.
+        answer: String,
+    },
+    /// No such room or participant.
+    #[error("{0}")]
+    NotFound(String),
+    /// The server cannot be reached, or failed.
+    #[error("{url} does not answer: {reason}")]
+    Unreachable {
+        /// The server's address.
+        url: String,
+        /// What went wrong.
+        reason: String,
+    },
+}
+
+/// A client of the server's room API.
+#[derive(Debug)]
+pub struct RoomService {
+    url: String,
+    client: RoomClient,
+}
+
+impl RoomService {
+    /// For the server at `url` (`ws`, `wss`, `http` or `https`).
+    pub fn new(url: &str, credentials: &Credentials) -> Self {
+        crate::tls::install_provider();
+        let http = http_url(url);
+        let client = RoomClient::with_api_key(&http, credentials.key(), credentials.secret())
+            .with_failover(false);
+        Self { url: http, client }
+    }
+
+    /// Every open room.
+    pub async fn list_rooms(&self) -> Result<Vec<RoomInfo>, Error> {
+        let rooms = self.client.list_rooms(Vec::new()).await.map_err(|e| self.error(&e))?;
+        Ok(rooms.into_iter().map(RoomInfo::from).collect())
+    }
+
+    /// The open room of this name.
+    pub async fn find_room(&self, name: &str) -> Result<Option<RoomInfo>, Error> {
+        let rooms = self.client.list_rooms(vec![name.to_owned()]).await;
+        let rooms = rooms.map_err(|e| self.error(&e))?;
+        Ok(rooms.into_iter().map(RoomInfo::from).find(|room| room.name == name))
+    }
+
+    /// Opens a room with metadata, or finds it open.
+    pub async fn create_room(&self, name: &str, metadata: &str) -> Result<RoomInfo, Error> {
+        let options = livekit_api::services::room::CreateRoomOptions {
+            metadata: metadata.to_owned(),
+            ..Default::default()
+        };
+        let room = self.client.create_room(name, options).await.map_err(|e| self.error(&e))?;
+        Ok(room.into())
+    }
+
+    /// Closes a room and removes everybody in it.
+    pub async fn delete_room(&self, name: &str) -> Result<(), Error> {
+        self.client.delete_room(name).await.map_err(|e| self.error(&e))
+    }
+
+    /// Removes a participant. Their token would still let them in again.
+    pub async fn remove_participant(&self, room: &str, identity: &str) -> Result<(), Error> {
+        self.client.remove_participant(room, identity).await.map_err(|e| self.error(&e))
+    }
+
+    fn error(&self, error: &ServiceError) -> Error {
+        let url = self.url.clone();
+        match error {
+            ServiceError::Twirp(ServerError::Twirp(code)) => match code.code.as_str() {
+                "unauthenticated" | "permission_denied" => {
+                    Error::Unauthorized { url, answer: code.msg.clone() }
+                }
+                "not_found" => Error::NotFound(code.msg.clone()),
+                other => Error::Unreachable { url, reason: format!("{other}: {}", code.msg) },
+            },
+            // a bare HTTP 401 is not a Twirp error and is only told apart by its text
+            other if other.to_string().contains("401") => {
+                Error::Unauthorized { url, answer: other.to_string() }
+            }
+            other => Error::Unreachable { url, reason: other.to_string() },
+        }
+    }
+}
+
+impl From<livekit_protocol::Room> for RoomInfo {
+    fn from(room: livekit_protocol::Room) -> Self {
+        let created_unix_ms = match room.creation_time_ms {
+            0 => room.creation_time.saturating_mul(1000),
+            ms => ms,
+        };
+        Self {
+            name: room.name,
+            sid: room.sid,
+            created_unix_ms,
+            metadata: room.metadata,
+            participants: room.num_participants,
+        }
+    }
+}
+
+/// `ws://` and `wss://` as `http://` and `https://`, without a trailing slash.
+fn http_url(url: &str) -> String {
+    let url = url.trim_end_matches('/');
+    match url.split_once("://") {
+        Some(("ws", rest)) => format!("http://{rest}"),
+        Some(("wss", rest)) => format!("https://{rest}"),
+        _ => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_websocket_address_serves_the_api_too() {
+        assert_eq!(http_url("ws://127.0.0.1:7880/"), "http://127.0.0.1:7880");
+        assert_eq!(http_url("wss://sfu.example"), "https://sfu.example");
+        assert_eq!(http_url("https://sfu.example"), "https://sfu.example");
+    }
+}
