@@ -1,4 +1,10 @@
-import { useMutation, useQuery, useQueryClient, type UseQueryResult } from "@tanstack/react-query";
+import {
+  useMutation,
+  useQuery,
+  useQueryClient,
+  type QueryClient,
+  type UseQueryResult,
+} from "@tanstack/react-query";
 import type { Me } from "@/wire/Me";
 import { ApiError, request } from "./client";
 import { keys } from "./query";
@@ -24,6 +30,12 @@ export interface Credentials {
   password: string;
 }
 
+/** Shows another person, or nobody, and forgets what the one before was shown. */
+function become(client: QueryClient, me: Me | null): void {
+  client.removeQueries({ predicate: (query) => query.queryKey[0] !== keys.me[0] });
+  client.setQueryData(keys.me, me);
+}
+
 /** Logs in: the session is in an HttpOnly cookie afterwards. */
 export function useLogin() {
   const client = useQueryClient();
@@ -32,10 +44,7 @@ export function useLogin() {
       await request("POST", "/api/auth/login", { body: credentials });
       return request<Me>("GET", "/api/me");
     },
-    onSuccess: (me) => {
-      client.clear();
-      client.setQueryData(keys.me, me);
-    },
+    onSuccess: (me) => become(client, me),
   });
 }
 
@@ -44,10 +53,7 @@ export function useLogout() {
   const client = useQueryClient();
   return useMutation({
     mutationFn: () => request("POST", "/api/auth/logout"),
-    onSuccess: () => {
-      client.clear();
-      client.setQueryData(keys.me, null);
-    },
+    onSuccess: () => become(client, null),
   });
 }
 

@@ -3,13 +3,22 @@ import { listen, unlisten } from "@/api/calls";
 import { Listener, type Listening } from "./listener";
 import { speakers } from "./output";
 
-/** The listener of the page. LiveKit's client is loaded with the first listen. */
+const loadClient = () => import("./livekit");
+
+/** Loads LiveKit's client while nothing else is to be done, so that the first listen is quick. */
+export function preloadClient(): () => void {
+  if (!("requestIdleCallback" in window)) return () => undefined;
+  const idle = requestIdleCallback(() => void loadClient().catch(() => undefined));
+  return () => cancelIdleCallback(idle);
+}
+
+/** The listener of the page. LiveKit's client is no part of the first load. */
 export function createListener(): Listener {
   return new Listener({
     listen,
     unlisten,
     output: speakers,
-    connect: async (grant, events) => (await import("./livekit")).connectRoom(grant, events),
+    connect: async (grant, events) => (await loadClient()).connectRoom(grant, events),
   });
 }
 

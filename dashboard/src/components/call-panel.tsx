@@ -115,7 +115,7 @@ function Header({ call, me, onClose }: { call: Call; me: Me; onClose: () => void
         <CallTimer call={call} />
         <UpstreamBadge upstream={call.upstream} />
         {!isEnded(call) && <RecordingLight flag={call.recording} />}
-        <Watchers watchers={call.watchers} />
+        {!isEnded(call) && <Watchers watchers={call.watchers} />}
       </div>
     </header>
   );

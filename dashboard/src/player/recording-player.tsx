@@ -96,7 +96,7 @@ function Controls({ recording, call, playback }: Props & { playback: Playback })
   return (
     <div data-testid="player" data-recording={recording.id}>
       <div className="flex gap-3">
-        <div className="grid w-28 shrink-0 content-start gap-1.5">
+        <div className="-ml-2 grid w-30 shrink-0 grid-cols-[minmax(0,1fr)] content-start gap-1.5">
           {recording.channels.map((channel, at) => (
             <ChannelButton
               key={channel.index}

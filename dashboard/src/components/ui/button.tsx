@@ -11,7 +11,7 @@ const look = cva(
         primary: "bg-accent text-on-accent hover:bg-accent-hover",
         outline: "border border-line bg-surface text-ink hover:border-line-strong hover:bg-hover",
         quiet: "text-ink-soft hover:bg-hover hover:text-ink",
-        on: "border border-transparent bg-accent-soft text-accent-ink hover:brightness-95 dark:hover:brightness-110",
+        on: "border border-accent-ink/35 bg-accent-soft text-accent-ink hover:brightness-95 dark:hover:brightness-110",
         danger: "text-bad-ink hover:bg-bad-soft",
       },
       size: {

@@ -60,7 +60,7 @@ export function CallList({ calls, me, selectedId, sort, onSort, onOpen, onOrder 
       aria-rowcount={rows.length + 1}
       aria-activedescendant={selectedInSight ? `call-${selectedId}` : undefined}
       tabIndex={0}
-      className="@container flex h-full min-h-0 flex-col -outline-offset-2"
+      className="group/grid @container flex h-full min-h-0 flex-col focus-visible:outline-none"
     >
       <Header sort={sort} onSort={onSort} />
       <div
@@ -106,7 +106,10 @@ function Header({ sort, onSort }: HeaderProps) {
     <div
       role="row"
       aria-rowindex={1}
-      className={cn(COLUMNS, "h-8 border-b border-line bg-surface")}
+      className={cn(
+        COLUMNS,
+        "h-8 border-b border-line bg-surface group-focus-visible/grid:border-accent-ink",
+      )}
     >
       <span role="columnheader">
         <span className="sr-only">Status</span>

@@ -26,7 +26,7 @@ const NEW_MS = 4_000;
 
 /** Columns, shared with the header. The fourth one needs room. */
 export const COLUMNS =
-  "grid grid-cols-[1.25rem_minmax(0,1fr)_minmax(0,1fr)_4rem_5.5rem_6.5rem] items-center gap-x-4 px-4 @min-[50rem]:grid-cols-[1.25rem_minmax(0,1fr)_minmax(0,1fr)_minmax(0,1.2fr)_4rem_5.5rem_6.5rem]";
+  "grid grid-cols-[1.25rem_minmax(0,1fr)_minmax(0,1fr)_3.5rem_5.5rem_5.5rem] items-center gap-x-4 px-4 @min-[50rem]:grid-cols-[1.25rem_minmax(0,0.85fr)_minmax(0,0.85fr)_minmax(0,1.4fr)_3.5rem_5.5rem_5.5rem]";
 export const WIDE_ONLY = "hidden @min-[50rem]:block";
 
 interface Props {
@@ -71,7 +71,8 @@ export const CallRow = memo(function CallRow({
         className={cn(
           COLUMNS,
           "relative h-full border-b border-line transition-colors hover:bg-hover",
-          selected && "bg-selected hover:bg-selected",
+          selected &&
+            "bg-selected outline-2 -outline-offset-2 outline-transparent group-focus-visible/grid:outline-accent-ink hover:bg-selected",
           isNew && !selected && "animate-appear",
           ended && "text-ink-faint",
           heard &&
@@ -109,7 +110,7 @@ export const CallRow = memo(function CallRow({
 function Route({ call }: { call: Call }) {
   return (
     <>
-      <span className="flex min-w-0 items-center gap-1.5 text-ink-soft">
+      <span className="flex min-w-0 items-center gap-1.5 text-xs text-ink-soft">
         <DirectionIcon direction={call.direction} />
         <span className="truncate tabular-nums" title={call.from}>
           {call.from}

@@ -3,7 +3,7 @@ import { useCallback, useEffect, useRef, useState } from "react";
 import { useLocation } from "wouter";
 import { useActiveCalls } from "@/api/calls";
 import { ApiError, errorText } from "@/api/client";
-import { useListener, useListenings } from "@/audio/context";
+import { preloadClient, useListener, useListenings } from "@/audio/context";
 import { CallPanel } from "@/components/call-panel";
 import { FilterMenu } from "@/components/filter-menu";
 import { whyNot } from "@/components/listen-button";
@@ -43,7 +43,7 @@ function useView(me: Me): [LiveView, (change: Partial<LiveView>) => void] {
   return [view, change];
 }
 
-/** Stops hearing calls that are over, and everything when the page is left. */
+/** Makes ready to listen; stops when a call is over, and everything when the page is left. */
 function useEndOfListening(calls: readonly Call[] | undefined): void {
   const listener = useListener();
   const listenings = useListenings();
@@ -54,6 +54,7 @@ function useEndOfListening(calls: readonly Call[] | undefined): void {
     }
   }, [calls, listener, listenings]);
   useEffect(() => () => listener.stopAll(), [listener]);
+  useEffect(() => preloadClient(), []);
 }
 
 /** The id `step` rows away; the first or last one when nothing is chosen yet. */

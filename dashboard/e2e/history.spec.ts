@@ -1,0 +1,83 @@
+import { expect, test, type Page } from "@playwright/test";
+import { AUDIBLE, expectAccessible, expectAudible, heard, keepScreenshot, logIn } from "./support";
+
+/** Calls of a demonstration take a while to end: the first recording may have to be waited for. */
+const FIRST_RECORDING_MS = 120_000;
+
+/** Opens the history and in it the newest call that has a recording. */
+async function openRecording(page: Page): Promise<void> {
+  await logIn(page, "/history");
+  const recorded = page.locator('[data-testid="history-row"][data-recorded="true"]').first();
+  await expect(async () => {
+    await page.reload();
+    await expect(recorded).toBeVisible({ timeout: 3_000 });
+  }).toPass({ timeout: FIRST_RECORDING_MS });
+  await recorded.click();
+  await expect(page.getByTestId("player")).toBeVisible();
+}
+
+/** Whether a lane of the waveform shows more than a flat line in its colour. */
+async function inked(page: Page): Promise<boolean> {
+  return page
+    .getByTestId("player")
+    .locator("canvas")
+    .evaluate((element) => {
+      const canvas = element as HTMLCanvasElement;
+      const context = canvas.getContext("2d");
+      if (context === null) return false;
+      const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+      let pixels = 0;
+      for (let at = 3; at < data.length; at += 4) if ((data[at] ?? 0) > 0) pixels += 1;
+      return pixels > canvas.width * 6;
+    });
+}
+
+test.describe.configure({ timeout: FIRST_RECORDING_MS + 60_000 });
+
+test("a recording plays both parties, moves on, seeks and mutes", async ({ page }) => {
+  await openRecording(page);
+  const player = page.getByTestId("player");
+  await expect.poll(() => inked(page)).toBe(true);
+
+  await player.getByRole("button", { name: "Play" }).click();
+  const position = player.getByRole("slider", { name: "Position" });
+  const seconds = async () => Number(await position.getAttribute("aria-valuenow"));
+  await expect.poll(seconds).toBeGreaterThanOrEqual(2);
+  await expectAudible(page, "recording/agent");
+  await expectAudible(page, "recording/customer");
+
+  await player.getByRole("button", { name: "Mute customer" }).click();
+  await expect.poll(async () => (await heard(page))["recording/customer"]).toBeLessThan(AUDIBLE);
+  await player.getByRole("button", { name: "Mute customer" }).click();
+
+  await player.getByRole("button", { name: "Pause" }).click();
+  await position.focus();
+  await position.click({ position: { x: 5, y: 20 } });
+  await expect.poll(seconds).toBeLessThan(3);
+  await page.keyboard.press("ArrowRight");
+  await expect.poll(seconds).toBeGreaterThanOrEqual(5);
+
+  await player.getByRole("button", { name: "Speed: 1" }).click();
+  await page.getByRole("menuitemradio", { name: "2×" }).click();
+  await expect(player.getByRole("button", { name: "Speed: 2" })).toBeVisible();
+});
+
+test("a recording can be downloaded", async ({ page }) => {
+  await openRecording(page);
+  const download = page.waitForEvent("download");
+  await page.getByRole("link", { name: /Download/ }).click();
+  expect((await download).suggestedFilename()).toMatch(/\.ogg$/);
+});
+
+for (const theme of ["dark", "light"] as const) {
+  test(`the history is accessible and looks right in the ${theme} theme`, async ({ page }) => {
+    await page.emulateMedia({ colorScheme: theme });
+    await openRecording(page);
+    await expect.poll(() => inked(page)).toBe(true);
+    await page.getByTestId("player").getByRole("button", { name: "Play" }).click();
+    await expectAudible(page, "recording/agent");
+    await page.getByTestId("player").getByRole("button", { name: "Pause" }).click();
+    await expectAccessible(page);
+    await keepScreenshot(page, "history", theme);
+  });
+}

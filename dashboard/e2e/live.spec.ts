@@ -1,0 +1,126 @@
+import { expect, test } from "@playwright/test";
+import {
+  AUDIBLE,
+  expectAccessible,
+  expectAudible,
+  heard,
+  keepScreenshot,
+  logIn,
+  secondsOf,
+} from "./support";
+
+/** A call that can be listened to and is to be chosen by none of the other tests' steps. */
+const ROW = '[data-testid="call-row"]:has(button[aria-label^="Listen to"]:not([aria-disabled]))';
+
+test("live calls are shown with running timers and moving meters", async ({ page }) => {
+  await logIn(page);
+  const row = page.locator(ROW).first();
+  await expect(row).toBeVisible();
+  await expect(page.getByTestId("active-count")).toHaveText(/^[1-9]\d* active calls?$/);
+
+  const timer = row.getByTestId("timer");
+  const before = secondsOf(await timer.innerText());
+  await expect
+    .poll(async () => secondsOf(await timer.innerText()), { timeout: 5_000 })
+    .toBeGreaterThanOrEqual(before + 2);
+
+  const meters = page.locator('[data-testid="call-row"] [style*="scaleX"]');
+  const positions = () =>
+    meters.evaluateAll((bars) => bars.map((bar) => (bar as HTMLElement).style.transform).join());
+  const still = await positions();
+  await expect.poll(positions).not.toBe(still);
+});
+
+test("listening is heard, party by party, and silent after stopping", async ({ page }) => {
+  await logIn(page);
+  const row = page.locator(ROW).first();
+  const callId = (await row.getAttribute("data-call")) ?? "";
+  const mine = page.locator(`[data-call="${callId}"]`);
+  await mine.getByRole("button", { name: /^Listen to/ }).click();
+  const dock = page.getByTestId("dock");
+  await expect(dock).toContainText("Listening to 1 call");
+  await expectAudible(page, `${callId}/customer`);
+  await expectAudible(page, `${callId}/agent`);
+
+  await dock.getByRole("button", { name: "Mute customer" }).click();
+  await expectAudible(page, `${callId}/agent`);
+  expect((await heard(page))[`${callId}/customer`] ?? 0).toBeLessThan(AUDIBLE);
+  await dock.getByRole("button", { name: "Mute customer" }).click();
+
+  const volume = dock.getByRole("slider", { name: "Volume of agent" });
+  await volume.focus();
+  await page.keyboard.press("Home");
+  await expect(volume).toHaveAttribute("aria-valuenow", "0");
+  await expect.poll(async () => (await heard(page))[`${callId}/agent`] ?? 0).toBeLessThan(AUDIBLE);
+
+  await mine.getByRole("button", { name: /^Stop listening/ }).click();
+  await expect(dock).toBeHidden();
+  expect(await heard(page)).toEqual({});
+});
+
+test("a call can be chosen, heard, muted and left with the keyboard alone", async ({ page }) => {
+  await logIn(page);
+  await expect(page.locator(ROW).first()).toBeVisible();
+  await page.keyboard.press("/");
+  await expect(page.getByRole("searchbox")).toBeFocused();
+  await page.keyboard.press("Escape");
+  const chosen = page.locator('[data-testid="call-row"][aria-selected="true"]');
+  await expect(async () => {
+    await page.keyboard.press("ArrowDown");
+    await expect(chosen.getByRole("button", { name: /^Listen to/ })).toBeEnabled({ timeout: 500 });
+  }).toPass();
+  await page.keyboard.press("l");
+  await expect(page.getByTestId("dock")).toBeVisible();
+  await page.keyboard.press("m");
+  const mute = page.getByTestId("dock").getByRole("button", { name: "Mute customer" });
+  await expect(mute).toHaveAttribute("aria-pressed", "true");
+  await page.keyboard.press("Enter");
+  await expect(page.getByTestId("panel")).toBeVisible();
+  await page.keyboard.press("Escape");
+  await expect(page.getByTestId("panel")).toBeHidden();
+  await page.keyboard.press("l");
+  await expect(page.getByTestId("dock")).toBeHidden();
+  await page.keyboard.press("?");
+  await expect(page.getByRole("dialog", { name: "Keys" })).toBeVisible();
+});
+
+test("a search narrows the list and can be cleared", async ({ page }) => {
+  await logIn(page);
+  await expect(page.locator(ROW).first()).toBeVisible();
+  await page.getByRole("searchbox").fill("certainly no call has this in it");
+  await expect(page.getByRole("heading", { name: "No call matches" })).toBeVisible();
+  await page.getByRole("button", { name: "Clear the filters" }).click();
+  await expect(page.locator(ROW).first()).toBeVisible();
+});
+
+test("leaving the page stops what is heard", async ({ page }) => {
+  await logIn(page);
+  const row = page.locator(ROW).first();
+  const callId = (await row.getAttribute("data-call")) ?? "";
+  await page
+    .locator(`[data-call="${callId}"]`)
+    .getByRole("button", { name: /^Listen to/ })
+    .click();
+  await expect.poll(async () => Object.keys(await heard(page)).length).toBe(2);
+  await page.getByRole("link", { name: "History" }).click();
+  await expect.poll(() => heard(page)).toEqual({});
+});
+
+for (const theme of ["dark", "light"] as const) {
+  test(`the live page is accessible and looks right in the ${theme} theme`, async ({ page }) => {
+    await page.emulateMedia({ colorScheme: theme });
+    await logIn(page);
+    const row = page.locator(ROW).first();
+    const callId = (await row.getAttribute("data-call")) ?? "";
+    const mine = page.locator(`[data-call="${callId}"]`);
+    await mine.getByRole("button", { name: /^Listen to/ }).click();
+    await expect(page.getByTestId("dock").getByRole("slider").first()).toBeVisible();
+    await expectAudible(page, `${callId}/agent`);
+    await expectAccessible(page);
+    await keepScreenshot(page, "live", theme);
+    await mine.getByText(/.+/).first().click();
+    await expect(page.getByTestId("panel").getByText("Facts")).toBeVisible();
+    await expectAccessible(page);
+    await keepScreenshot(page, "call", theme);
+  });
+}

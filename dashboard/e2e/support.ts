@@ -1,0 +1,74 @@
+import { expect, type Page } from "@playwright/test";
+import axe from "axe-core";
+import type {} from "../src/audio/probes";
+
+/** A track this loud can be heard. */
+export const AUDIBLE = 0.002;
+
+const screenshots = new URL("../../docs/screenshots/", import.meta.url).pathname;
+
+function setting(name: string, fallback?: string): string {
+  const value = process.env[name] ?? fallback;
+  if (value === undefined) throw new Error(`set ${name} to run the browser tests`);
+  return value;
+}
+
+/** Opens a page and logs in, with the audio probes on. */
+export async function logIn(page: Page, path = "/"): Promise<void> {
+  await page.addInitScript(() => localStorage.setItem("sidetoneDebug", "1"));
+  await page.goto(path);
+  await page.getByLabel("User name").fill(setting("SIDETONE_USER", "admin"));
+  await page.getByLabel("Password").fill(setting("SIDETONE_PASSWORD"));
+  await page.getByRole("button", { name: "Log in" }).click();
+  await expect(page.getByTestId("connection")).toHaveText("Live");
+}
+
+/** Per track what reaches the speakers: the loudest of a second, since speech has pauses. */
+export async function heard(page: Page): Promise<Record<string, number>> {
+  return page.evaluate(async () => {
+    const loudest: Record<string, number> = {};
+    for (let frame = 0; frame < 60; frame += 1) {
+      await new Promise(requestAnimationFrame);
+      for (const { track, rms } of window.__sidetone?.audio() ?? []) {
+        loudest[track] = Math.max(loudest[track] ?? 0, rms);
+      }
+    }
+    return loudest;
+  });
+}
+
+/** Waits until a track is audible; speakers take turns, so it may take a while. */
+export async function expectAudible(page: Page, track: string): Promise<void> {
+  await expect
+    .poll(async () => (await heard(page))[track] ?? 0, { message: track, timeout: 30_000 })
+    .toBeGreaterThan(AUDIBLE);
+}
+
+/** Keeps what a person would see for the documents, in one theme. */
+export async function keepScreenshot(page: Page, name: string, theme: "dark" | "light") {
+  await page.emulateMedia({ colorScheme: theme });
+  await expect(page.locator("html")).toHaveAttribute("data-theme", theme);
+  await page.mouse.move(640, 4); // off the list: nothing is hovered, nothing is held
+  await page.evaluate(() => document.fonts.ready);
+  await page.screenshot({ path: `${screenshots}${name}-${theme}.png`, animations: "disabled" });
+}
+
+/** No serious or critical accessibility violation on what is shown. */
+export async function expectAccessible(page: Page): Promise<void> {
+  // evaluated through the debugger and not as a script element, which the page's policy forbids
+  await page.evaluate(axe.source);
+  const found = await page.evaluate(async () => {
+    const results = await (globalThis as unknown as { axe: typeof axe }).axe.run(document, {
+      resultTypes: ["violations"],
+    });
+    return results.violations
+      .filter(({ impact }) => impact === "serious" || impact === "critical")
+      .map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`);
+  });
+  expect(found).toEqual([]);
+}
+
+/** Seconds that a timer such as `1:05` shows. */
+export function secondsOf(timer: string): number {
+  return timer.split(":").reduce((sum, part) => sum * 60 + Number(part), 0);
+}

@@ -1,0 +1,33 @@
+import { defineConfig } from "@playwright/test";
+
+/** The server under test: `SIDETONE_URL`, with `SIDETONE_USER` and `SIDETONE_PASSWORD`. */
+export default defineConfig({
+  testDir: "e2e",
+  outputDir: "test-results",
+  // one server, one user: a test must not stop what another one listens to
+  workers: 1,
+  timeout: 60_000,
+  expect: { timeout: 15_000 },
+  forbidOnly: true,
+  reporter: [["list"]],
+  use: {
+    baseURL: process.env.SIDETONE_URL ?? "http://127.0.0.1:8080",
+    viewport: { width: 1280, height: 720 },
+    trace: "retain-on-failure",
+    launchOptions: {
+      executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+      args: [
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--autoplay-policy=no-user-gesture-required",
+        "--use-fake-ui-for-media-stream",
+      ],
+    },
+  },
+});
