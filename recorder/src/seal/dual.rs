@@ -1,0 +1,165 @@
+//! Both channels in one file: a grid of 20 ms slots, each one Ogg packet.
+
+use std::collections::VecDeque;
+
+use sidetone_media::ogg::{self, PRE_SKIP_SAMPLES};
+use sidetone_media::opus::{self, Regrouped, Regrouper, SILENCE_20_MS};
+use sidetone_media::{MediaTime, TrackId};
+use sidetone_wire::Manifest;
+
+use super::replay::Entry;
+use super::{CHANNELS, SLOT_SAMPLES, SealError, serial_of, tags_of};
+
+/// Another track of the same party gets the channel once its owner has been silent for this many
+/// slots: 100 ms, so that a re-published track follows at once and two who speak are not chopped
+/// into each other.
+const OWNER_SLOTS: u64 = 5;
+/// Slots kept open behind the packet in turn: the frames of a packet of 120 ms, and one more.
+const OPEN_SLOTS: u64 = 7;
+
+/// The file being made.
+pub(super) struct Dual {
+    writer: ogg::Writer,
+    voices: [Voice; CHANNELS.len()],
+    /// The first open slot's number and what is in it and those after.
+    first: u64,
+    slots: VecDeque<[Option<Vec<u8>>; CHANNELS.len()]>,
+    /// The latest whole slot: the last one of the file is written differently.
+    held: Vec<u8>,
+    slot: Vec<u8>,
+}
+
+/// One channel's input.
+#[derive(Default)]
+struct Voice {
+    /// The track that has the channel, and its latest slot.
+    owner: Option<(TrackId, u64)>,
+    ssrc: u32,
+    regrouper: Regrouper,
+}
+
+impl Dual {
+    pub(super) fn new(manifest: &Manifest, out: &mut Vec<u8>) -> Self {
+        let head = ogg::opus_head(CHANNELS.len() as u8, MediaTime::RATE_HZ as u32);
+        Self {
+            writer: ogg::Writer::new(serial_of(manifest), &head, &tags_of(manifest), out),
+            voices: Default::default(),
+            first: 0,
+            slots: VecDeque::new(),
+            held: Vec::new(),
+            slot: Vec::new(),
+        }
+    }
+
+    /// Puts a packet in its slots; packets come in the order of time.
+    pub(super) fn entry(&mut self, entry: &Entry, out: &mut Vec<u8>) -> Result<(), SealError> {
+        let slot = slot_of(entry.at);
+        self.write_until(slot.saturating_sub(OPEN_SLOTS), out);
+        let Self {
+            voices,
+            first,
+            slots,
+            ..
+        } = self;
+        let voice = &mut voices[entry.channel];
+        let mut emit = |at: MediaTime, packet: &[u8]| {
+            place(slots, *first, slot_of(at), entry.channel, packet);
+        };
+        if opus::is_dtx(&entry.payload) || !voice.admits(entry.lane.track, slot) {
+            return Ok(());
+        }
+        if voice
+            .owner
+            .is_some_and(|(track, _)| track != entry.lane.track)
+            || voice.ssrc != entry.lane.ssrc
+        {
+            voice.regrouper.flush(&mut emit);
+        }
+        voice.owner = Some((entry.lane.track, slot));
+        voice.ssrc = entry.lane.ssrc;
+        match voice.regrouper.push(entry.at, &entry.payload, &mut emit) {
+            Ok(Regrouped::Kept) => Ok(()),
+            Ok(Regrouped::Indivisible) => Err(SealError::Indivisible),
+            Err(error) => {
+                tracing::debug!(at = %entry.at, %error, "not an Opus packet: left out");
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes the rest so that the file plays for `total`, or for as long as it is already. Gives
+    /// its length in samples.
+    pub(super) fn finish(mut self, total: MediaTime, out: &mut Vec<u8>) -> u64 {
+        let Self {
+            voices,
+            first,
+            slots,
+            ..
+        } = &mut self;
+        for (channel, voice) in voices.iter_mut().enumerate() {
+            voice.regrouper.flush(&mut |at: MediaTime, packet: &[u8]| {
+                place(slots, *first, slot_of(at), channel, packet);
+            });
+        }
+        let skip = u64::from(PRE_SKIP_SAMPLES);
+        let total = total
+            .samples()
+            .max((self.first * SLOT_SAMPLES).saturating_sub(skip));
+        let slots = (total + skip).div_ceil(SLOT_SAMPLES).max(1);
+        self.write_until(slots, out);
+        self.writer.end(&self.held, total + skip, out);
+        total
+    }
+
+    /// Closes all slots before `slot`.
+    fn write_until(&mut self, slot: u64, out: &mut Vec<u8>) {
+        while self.first < slot {
+            let [left, right] = self.slots.pop_front().unwrap_or_default();
+            if self.first > 0 {
+                self.writer
+                    .packet(&self.held, self.first * SLOT_SAMPLES, out);
+            }
+            std::mem::swap(&mut self.held, &mut self.slot);
+            self.held.clear();
+            let left = left.as_deref().unwrap_or(&SILENCE_20_MS);
+            let right = right.as_deref().unwrap_or(&SILENCE_20_MS);
+            opus::write_self_delimited(left, &mut self.held)
+                .expect("only packets that were parsed are placed");
+            self.held.extend_from_slice(right);
+            self.first += 1;
+        }
+    }
+}
+
+impl Voice {
+    /// Whether the track has the channel, or may have it now.
+    fn admits(&self, track: TrackId, slot: u64) -> bool {
+        self.owner
+            .is_none_or(|(owner, latest)| owner == track || slot > latest + OWNER_SLOTS)
+    }
+}
+
+/// The slot in which a packet that starts at `at` is heard: the nearest.
+fn slot_of(at: MediaTime) -> u64 {
+    (at.samples() + SLOT_SAMPLES / 2) / SLOT_SAMPLES
+}
+
+/// Fills a slot, unless it is closed or taken: the first wins.
+fn place(
+    slots: &mut VecDeque<[Option<Vec<u8>>; CHANNELS.len()]>,
+    first: u64,
+    slot: u64,
+    channel: usize,
+    packet: &[u8],
+) {
+    let Some(index) = slot
+        .checked_sub(first)
+        .and_then(|n| usize::try_from(n).ok())
+    else {
+        return;
+    };
+    if slots.len() <= index {
+        slots.resize(index + 1, [None, None]);
+    }
+    slots[index][channel].get_or_insert_with(|| packet.to_vec());
+}
