@@ -1,7 +1,8 @@
 //! Beginning and end of a process: vital tasks, signals, a shutdown in two stages.
 //!
-//! Stage one, *drain*: nothing new is accepted, what runs is brought to its end. Stage two,
-//! *stop*: everything ends now. A deadline lies between the two; a second signal skips it.
+//! Stage one, *drain*: nothing new is accepted, what runs is brought to its end; those who serve
+//! the others (the consumer of events) end after the others. Stage two, *stop*: everything ends
+//! now. A deadline lies between the two; a second signal skips it.
 //!
 //! **Invariant**: a vital task that ends, fails or panics before the drain was asked for ends the
 //! process with an error.
@@ -46,9 +47,11 @@ type Ended = (&'static str, anyhow::Result<()>);
 #[derive(Clone)]
 pub struct Lifecycle {
     drain: CancellationToken,
+    drained: CancellationToken,
     stop: CancellationToken,
     deadline: Duration,
     vital: Arc<Mutex<JoinSet<Ended>>>,
+    last: Arc<Mutex<JoinSet<Ended>>>,
     added: Arc<tokio::sync::Notify>,
 }
 
@@ -57,9 +60,11 @@ impl Lifecycle {
     pub fn new(deadline: Duration) -> Self {
         Self {
             drain: CancellationToken::new(),
+            drained: CancellationToken::new(),
             stop: CancellationToken::new(),
             deadline,
             vital: Arc::default(),
+            last: Arc::default(),
             added: Arc::default(),
         }
     }
@@ -77,6 +82,12 @@ impl Lifecycle {
     /// Resolves when the end was asked for: accept nothing new.
     pub async fn draining(&self) {
         self.drain.cancelled().await;
+    }
+
+    /// Resolves when the end was asked for and every task of [`Self::spawn_vital`] has ended:
+    /// nobody is left to be served.
+    pub async fn drained(&self) {
+        self.drained.cancelled().await;
     }
 
     /// Resolves when everything must end now.
@@ -100,10 +111,26 @@ impl Lifecycle {
     where
         F: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
+        self.spawn(&self.vital, name, task);
+    }
+
+    /// Runs a task that others depend on, and that is as vital: it must end by itself once
+    /// [`Self::drained`] resolves, when the others have ended.
+    pub fn spawn_last<F>(&self, name: &'static str, task: F)
+    where
+        F: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        self.spawn(&self.last, name, task);
+    }
+
+    fn spawn<F>(&self, tasks: &Mutex<JoinSet<Ended>>, name: &'static str, task: F)
+    where
+        F: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
         let span = info_span!("task", name);
-        let mut vital = self.vital.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tasks = tasks.lock().unwrap_or_else(PoisonError::into_inner);
         // the inner task catches a panic, so that its name is known
-        vital.spawn(
+        tasks.spawn(
             async move {
                 let inner = AbortOnDrop(tokio::spawn(task.in_current_span()));
                 match inner.join().await {
@@ -113,7 +140,7 @@ impl Lifecycle {
             }
             .instrument(span),
         );
-        drop(vital);
+        drop(tasks);
         self.added.notify_one();
     }
 
@@ -145,6 +172,7 @@ impl Lifecycle {
                 None
             }
         };
+        self.drained.cancel();
         self.stop.cancel();
         let late = match drained {
             Some(failed) => failed,
@@ -156,47 +184,58 @@ impl Lifecycle {
         failure.or(late).map_or(Ok(()), Err)
     }
 
-    /// The next vital task that ends; waits while there is none.
+    /// The next task that ends; waits while there is none.
     async fn next_ended(&self) -> Ended {
         loop {
             let added = self.added.notified();
-            if let Some(ended) = self.poll_ended().await {
-                return ended;
+            tokio::select! {
+                Some(ended) = next_of(&self.vital) => return ended,
+                Some(ended) = next_of(&self.last) => return ended,
+                () = added => {}
             }
-            added.await;
         }
     }
 
-    /// Waits until every vital task has ended; gives the first failure among them.
+    /// Waits until every task has ended, those that serve others last; gives the first failure.
     async fn all_ended(&self) -> Option<Failure> {
-        let mut failure = None;
-        while let Some((task, result)) = self.poll_ended().await {
-            if let Err(why) = result {
-                let why = format!("{why:#}");
-                error!(task, why, "a task failed while shutting down");
-                failure.get_or_insert(Failure::Vital { task, why });
-            }
-        }
-        failure
-    }
-
-    /// The next ended task, `None` when none is left.
-    async fn poll_ended(&self) -> Option<Ended> {
-        std::future::poll_fn(|cx| {
-            let mut vital = self.vital.lock().unwrap_or_else(PoisonError::into_inner);
-            vital.poll_join_next(cx)
-        })
-        .await
-        .map(|joined| joined.expect("only this module aborts, after it stopped waiting"))
+        let first = all_of(&self.vital).await;
+        self.drained.cancel();
+        let second = all_of(&self.last).await;
+        first.or(second)
     }
 
     fn abort_all(&self) -> Failure {
-        let mut vital = self.vital.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = vital.len();
-        vital.abort_all();
+        let mut count = 0;
+        for tasks in [&self.vital, &self.last] {
+            let mut tasks = tasks.lock().unwrap_or_else(PoisonError::into_inner);
+            count += tasks.len();
+            tasks.abort_all();
+        }
         error!(count, "tasks did not end in time and were aborted");
         Failure::Stuck { count }
     }
+}
+
+/// The next task of a set that ends, `None` when none is left.
+async fn next_of(tasks: &Mutex<JoinSet<Ended>>) -> Option<Ended> {
+    std::future::poll_fn(|cx| {
+        let mut tasks = tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.poll_join_next(cx)
+    })
+    .await
+    .map(|joined| joined.expect("only this module aborts, after it stopped waiting"))
+}
+
+async fn all_of(tasks: &Mutex<JoinSet<Ended>>) -> Option<Failure> {
+    let mut failure = None;
+    while let Some((task, result)) = next_of(tasks).await {
+        if let Err(why) = result {
+            let why = format!("{why:#}");
+            error!(task, why, "a task failed while shutting down");
+            failure.get_or_insert(Failure::Vital { task, why });
+        }
+    }
+    failure
 }
 
 fn why_ended(result: anyhow::Result<()>) -> String {
@@ -283,6 +322,28 @@ mod tests {
         });
         life.shut_down();
         life.run().await.expect("in time");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_serve_others_end_after_the_others() {
+        let life = life();
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let (served, serving) = (life.clone(), life.clone());
+        let (first, second) = (order.clone(), order.clone());
+        life.spawn_last("serving", async move {
+            serving.drained().await;
+            second.lock().unwrap().push("serving");
+            Ok(())
+        });
+        life.spawn_vital("served", async move {
+            served.draining().await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            first.lock().unwrap().push("served");
+            Ok(())
+        });
+        life.shut_down();
+        life.run().await.expect("in time");
+        assert_eq!(*order.lock().unwrap(), ["served", "serving"]);
     }
 
     #[tokio::test(start_paused = true)]
