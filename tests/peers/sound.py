@@ -70,12 +70,20 @@ class Ear:
         amplitude = 2 * abs(np.sum(self.window / 32_767 * weights * phasor)) / np.sum(weights)
         return 20 * math.log10(amplitude) if amplitude > 1e-10 else -200.0
 
+    def rms_dbfs(self) -> float:
+        """Loudness of everything heard; 0 is a full-scale square wave, -200 is nothing."""
+        if not len(self.window):
+            return -200.0
+        rms = math.sqrt(np.mean((self.window / 32_768.0) ** 2))
+        return 20 * math.log10(rms) if rms > 1e-10 else -200.0
+
     def report(self, candidates_hz: list[float]) -> dict[str, object]:
         return {
             "identity": self.identity,
             "name": self.name,
             "sid": self.sid,
             "levels": [[hz, self.level_dbfs(hz)] for hz in candidates_hz],
+            "rms": self.rms_dbfs(),
             "received_ms": self.received_samples * 1000 // RATE_HZ,
         }
 

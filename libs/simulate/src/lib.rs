@@ -1,7 +1,17 @@
 //! Simulated calls with real speech: for the demo, for tests and for load tests.
+//!
+//! [`Population`] keeps a number of calls running on a real server, [`SimulatedCall`] plays one.
+//! Speech, loudness and texts are assets, made ahead of time: no call ever encodes or decodes.
 
 #![warn(missing_docs)]
 
+mod call;
+mod client;
 pub mod clip;
 pub mod conversation;
+mod population;
 pub mod script;
+
+pub use call::{CallPlan, SimulatedCall};
+pub use client::Server;
+pub use population::{Population, PopulationSettings};

@@ -31,7 +31,7 @@ pub struct LivekitOptions {
     pub empty_timeout_s: u32,
     /// A room closes so many seconds after its last participant left; default 1.
     pub departure_timeout_s: u32,
-    /// The server answers connectivity checks only, which connects faster; default on.
+    /// The server answers connectivity checks only. Default off, as in livekit-server.
     pub ice_lite: bool,
     /// `debug`, `info`, `warn` or `error`; default `info`.
     pub log_level: String,
@@ -43,7 +43,7 @@ impl Default for LivekitOptions {
             webhook_url: None,
             empty_timeout_s: 5,
             departure_timeout_s: 1,
-            ice_lite: true,
+            ice_lite: false,
             log_level: "info".to_owned(),
         }
     }

@@ -32,6 +32,8 @@ pub struct Heard {
     pub sid: String,
     /// Asked frequencies in Hz with their level in dBFS, over the last 400 ms.
     pub levels: Vec<(f64, f64)>,
+    /// Loudness of everything heard over the last 400 ms, in dBFS; -200 is nothing.
+    pub rms_dbfs: f64,
     /// Milliseconds of sound received so far.
     pub received_ms: u64,
 }
@@ -263,6 +265,7 @@ fn heard_track(track: &Value) -> Heard {
             .iter()
             .filter_map(|pair| Some((pair[0].as_f64()?, pair[1].as_f64()?)))
             .collect(),
+        rms_dbfs: track["rms"].as_f64().unwrap_or(-200.0),
         received_ms: track["received_ms"].as_u64().unwrap_or_default(),
     }
 }
