@@ -26,6 +26,8 @@ pub struct Participant {
     pub tracks: Vec<Track>,
     /// What it may do.
     pub permission: Permission,
+    /// When it joined, on the server's clock, milliseconds since the Unix epoch; 0 if not said.
+    pub joined_unix_ms: i64,
 }
 
 /// What a participant may do.
@@ -104,6 +106,10 @@ impl From<&proto::ParticipantInfo> for Participant {
             attributes: info.attributes.clone(),
             tracks: info.tracks.iter().map(Track::from).collect(),
             permission: info.permission.as_ref().map(Permission::from).unwrap_or_default(),
+            joined_unix_ms: match info.joined_at_ms {
+                0 => info.joined_at.saturating_mul(1000),
+                ms => ms,
+            },
         }
     }
 }
@@ -197,4 +203,20 @@ pub enum Audience {
     Only(Vec<String>),
     /// Only these identities, each for the tracks named.
     Tracks(Vec<(String, Vec<LocalTrack>)>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_participant_joined_in_milliseconds_or_in_the_seconds_of_older_servers() {
+        let joined = |joined_at, joined_at_ms| {
+            let info = proto::ParticipantInfo { joined_at, joined_at_ms, ..Default::default() };
+            Participant::from(&info).joined_unix_ms
+        };
+        assert_eq!(joined(1_790_000_000, 1_790_000_000_123), 1_790_000_000_123);
+        assert_eq!(joined(1_790_000_000, 0), 1_790_000_000_000);
+        assert_eq!(joined(0, 0), 0);
+    }
 }
