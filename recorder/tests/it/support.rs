@@ -1,0 +1,375 @@
+//! Tones in, files out, and ears.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use recorder::{Recorder, Settings};
+use sidetone_codec::{Application, Bandwidth, EncoderConfig, OpusDecoder, OpusEncoder};
+use sidetone_fleet::take::{Recorder as _, Take, TakeError, TakeStart};
+use sidetone_media::{Codec, MediaTime, Packet, TrackId, ogg};
+use sidetone_wire::{CallId, Manifest, Party, RecordingId, Timestamp};
+
+/// What a player leaves out at the start.
+pub(crate) const PRE_SKIP: usize = 312;
+/// Samples in a millisecond.
+pub(crate) const MS: u64 = 48;
+/// How long anything here may take before the test fails.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Settings of a recorder in `folder`.
+pub(crate) fn settings(folder: &Path) -> Settings {
+    Settings {
+        spool_dir: folder.join("spool"),
+        store_dir: folder.join("objects"),
+        max_takes: 8,
+    }
+}
+
+/// A recorder with folders of its own.
+pub(crate) struct Studio {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) recorder: Recorder,
+}
+
+pub(crate) type Told = mpsc::Receiver<Result<Manifest, TakeError>>;
+
+impl Studio {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let recorder = recorder::load(settings(folder.path())).unwrap();
+        Self { folder, recorder }
+    }
+
+    pub(crate) fn begin(&self) -> (Box<dyn Take>, Told) {
+        self.begin_as(RecordingId(sidetone_service::clock::new_id()))
+            .unwrap()
+    }
+
+    pub(crate) fn begin_as(
+        &self,
+        recording: RecordingId,
+    ) -> Result<(Box<dyn Take>, Told), TakeError> {
+        let (tell, told) = mpsc::channel();
+        let start = TakeStart {
+            recording,
+            call: CallId(sidetone_service::clock::new_id()),
+            tenant: "acme".into(),
+            started_at: Timestamp::from_unix_ms(1_793_000_000_000),
+        };
+        let take = self
+            .recorder
+            .begin(start, Box::new(move |result| drop(tell.send(result))))?;
+        Ok((take, told))
+    }
+
+    /// Records packets and gives the sealed take.
+    pub(crate) fn record(&self, packets: &[(Party, Packet)], end_ms: u64) -> Sealed {
+        let (mut take, told) = self.begin();
+        for (party, packet) in packets {
+            take.write(*party, packet);
+        }
+        take.end(MediaTime::from_samples(end_ms * MS));
+        self.sealed(&told)
+    }
+
+    pub(crate) fn sealed(&self, told: &Told) -> Sealed {
+        let manifest = told.recv_timeout(DEADLINE).unwrap().unwrap();
+        Sealed {
+            store: self.folder.path().join("objects"),
+            manifest,
+        }
+    }
+}
+
+/// A take in the store.
+pub(crate) struct Sealed {
+    pub(crate) store: PathBuf,
+    pub(crate) manifest: Manifest,
+}
+
+impl Sealed {
+    pub(crate) fn path(&self) -> PathBuf {
+        self.store.join(&self.manifest.object)
+    }
+}
+
+/// A party that sends a tone.
+pub(crate) struct Voice {
+    encoder: OpusEncoder,
+    hz: f64,
+    frame_samples: usize,
+    samples: u64,
+    pub(crate) track: u32,
+    pub(crate) ssrc: u32,
+    seq: u64,
+}
+
+/// Which of Opus' coders a voice uses, by what makes libopus choose it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Coder {
+    Silk,
+    Hybrid,
+    Celt,
+}
+
+impl Voice {
+    pub(crate) fn new(hz: f64, coder: Coder) -> Self {
+        Self::with(hz, coder, 20, false)
+    }
+
+    pub(crate) fn with(hz: f64, coder: Coder, frame_ms: usize, dtx: bool) -> Self {
+        let (application, bandwidth, bitrate_bps) = match coder {
+            Coder::Silk => (Application::Voip, Bandwidth::Wide, 16_000),
+            Coder::Hybrid => (Application::Voip, Bandwidth::Full, 24_000),
+            Coder::Celt => (Application::Audio, Bandwidth::Full, 64_000),
+        };
+        let config = EncoderConfig {
+            application,
+            bitrate_bps,
+            dtx,
+            bandwidth,
+            ..EncoderConfig::default()
+        };
+        Self {
+            encoder: OpusEncoder::new(config).unwrap(),
+            hz,
+            frame_samples: frame_ms * 48,
+            samples: 0,
+            track: hz as u32,
+            ssrc: hz as u32 * 7,
+            seq: 65_000,
+        }
+    }
+
+    /// The next packet, spoken at `at_ms`.
+    pub(crate) fn say(&mut self, at_ms: u64) -> Packet {
+        self.packet(at_ms, 10_000.0)
+    }
+
+    /// The next packet, silent.
+    pub(crate) fn pause(&mut self, at_ms: u64) -> Packet {
+        self.packet(at_ms, 0.0)
+    }
+
+    /// Packets without a break from `from_ms` to `to_ms`.
+    pub(crate) fn talk(&mut self, from_ms: u64, to_ms: u64) -> Vec<Packet> {
+        let step = self.frame_samples as u64 / MS;
+        (from_ms..to_ms)
+            .step_by(step as usize)
+            .map(|at_ms| self.say(at_ms))
+            .collect()
+    }
+
+    fn packet(&mut self, at_ms: u64, amplitude: f64) -> Packet {
+        let from = self.samples;
+        self.samples += self.frame_samples as u64;
+        let pcm: Vec<i16> = (from..self.samples)
+            .map(|n| (n as f64 * self.hz * std::f64::consts::TAU / 48_000.0).sin() * amplitude)
+            .map(|s| s as i16)
+            .collect();
+        self.seq += 1;
+        Packet {
+            track: TrackId(self.track),
+            ssrc: self.ssrc,
+            seq: self.seq,
+            at: MediaTime::from_samples(at_ms * MS),
+            codec: Codec::Opus,
+            marker: false,
+            level_dbov: None,
+            payload: self.encoder.encode(&pcm).unwrap().into(),
+            arrived: sidetone_service::clock::now(),
+        }
+    }
+}
+
+/// Both parties' packets as they would arrive.
+pub(crate) fn merge(customer: Vec<Packet>, agent: Vec<Packet>) -> Vec<(Party, Packet)> {
+    let customer = customer.into_iter().map(|p| (Party::Customer, p));
+    let mut all: Vec<_> = customer
+        .chain(agent.into_iter().map(|p| (Party::Agent, p)))
+        .collect();
+    all.sort_by_key(|(_, packet)| packet.at);
+    all
+}
+
+/// What a channel should hold: these packets in their slots, silence between, up to `end_ms`.
+pub(crate) struct Expected {
+    slots: Vec<Vec<u8>>,
+    samples: usize,
+}
+
+impl Expected {
+    pub(crate) fn new<'a>(packets: impl IntoIterator<Item = &'a Packet>, end_ms: u64) -> Self {
+        let samples = (end_ms * MS) as usize;
+        let mut slots = vec![vec![0xf8, 0xff, 0xfe]; (samples + PRE_SKIP).div_ceil(960)];
+        for packet in packets {
+            let slot = ((packet.at.samples() + 480) / 960) as usize;
+            if packet.payload.len() > 2 && slot < slots.len() {
+                slots[slot] = packet.payload.to_vec();
+            }
+        }
+        Self { slots, samples }
+    }
+
+    /// The sound of it, by libopus.
+    pub(crate) fn decode(&self) -> Vec<i16> {
+        let mut decoder = OpusDecoder::new().unwrap();
+        let mut pcm = Vec::new();
+        for slot in &self.slots {
+            pcm.extend_from_slice(decoder.decode(slot).unwrap());
+        }
+        pcm[PRE_SKIP..PRE_SKIP + self.samples].to_vec()
+    }
+
+    /// The sound of it in a player, from a plain mono file.
+    fn play(&self, player: Player, file: &Path) -> Vec<i16> {
+        let head = ogg::opus_head(1, 48_000);
+        let mut out = Vec::new();
+        let mut writer = ogg::Writer::new(1, &head, &ogg::opus_tags("reference", &[]), &mut out);
+        let (last, before) = self.slots.split_last().unwrap();
+        for (n, slot) in before.iter().enumerate() {
+            writer.packet(slot, (n as u64 + 1) * 960, &mut out);
+        }
+        writer.end(last, (self.samples + PRE_SKIP) as u64, &mut out);
+        std::fs::write(file, out).unwrap();
+        player.play(file, 1).remove(0)
+    }
+}
+
+/// A player's ear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Player {
+    FfmpegNative,
+    FfmpegLibopus,
+    Opusdec,
+}
+
+impl Player {
+    pub(crate) const ALL: [Self; 3] = [Self::FfmpegNative, Self::FfmpegLibopus, Self::Opusdec];
+
+    /// Plays a file of `channels`; fails on any warning. Gives each channel's sound.
+    pub(crate) fn play(self, file: &Path, channels: usize) -> Vec<Vec<i16>> {
+        let raw = file.with_extension(format!("{self:?}.raw"));
+        let mut command = match self {
+            Self::Opusdec => Command::new("opusdec"),
+            Self::FfmpegNative | Self::FfmpegLibopus => Command::new("ffmpeg"),
+        };
+        match self {
+            Self::Opusdec => {
+                command
+                    .args(["--quiet", "--no-dither", "--rate", "48000"])
+                    .args([file, &raw]);
+            }
+            Self::FfmpegNative | Self::FfmpegLibopus => {
+                command.args(["-nostdin", "-y", "-v", "warning"]);
+                let decoder = if self == Self::FfmpegNative {
+                    "opus"
+                } else {
+                    "libopus"
+                };
+                command
+                    .args(["-c:a", decoder, "-i"])
+                    .arg(file)
+                    .args(["-f", "s16le"])
+                    .arg(&raw);
+            }
+        }
+        let output = command
+            .output()
+            .unwrap_or_else(|e| panic!("{command:?}: {e} (Debian: ffmpeg, opus-tools)"));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success() && said.trim().is_empty(),
+            "{command:?} said: {said}"
+        );
+        let bytes = std::fs::read(&raw).unwrap();
+        std::fs::remove_file(&raw).unwrap();
+        let samples: Vec<i16> = bytes
+            .chunks_exact(2)
+            .map(|b| i16::from_le_bytes([b[0], b[1]]))
+            .collect();
+        (0..channels)
+            .map(|channel| {
+                samples
+                    .iter()
+                    .skip(channel)
+                    .step_by(channels)
+                    .copied()
+                    .collect()
+            })
+            .collect()
+    }
+}
+
+/// Power of the tone `hz` in `pcm` in dB of a full-scale sine.
+pub(crate) fn tone_db(pcm: &[i16], hz: f64) -> f64 {
+    let (mut re, mut im) = (0.0, 0.0);
+    let samples = pcm.len() as f64;
+    for (n, &s) in pcm.iter().enumerate() {
+        let phase = n as f64 * hz * std::f64::consts::TAU / 48_000.0;
+        // a Hann window, or a tone's own edges would be heard at the other's frequency
+        let window = 1.0 - (n as f64 * std::f64::consts::TAU / samples).cos();
+        re += f64::from(s) * window * phase.cos();
+        im += f64::from(s) * window * phase.sin();
+    }
+    20.0 * ((re.hypot(im) * 2.0 / samples).max(1e-3) / 32_768.0).log10()
+}
+
+/// The part of `pcm` from `from_ms` to `to_ms`.
+pub(crate) fn cut(pcm: &[i16], from_ms: u64, to_ms: u64) -> &[i16] {
+    &pcm[(from_ms * MS) as usize..(to_ms * MS) as usize]
+}
+
+/// The difference of two sounds of one length, in dB of full scale.
+fn difference_db(a: &[i16], b: &[i16], what: &str) -> f64 {
+    assert_eq!(a.len(), b.len(), "{what}: lengths");
+    let energy: f64 = a
+        .iter()
+        .zip(b)
+        .map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2))
+        .sum();
+    10.0 * (energy / a.len().max(1) as f64 / 32_768f64.powi(2))
+        .max(1e-15)
+        .log10()
+}
+
+/// Fails unless two sounds are as near as two versions of libopus are: they round differently,
+/// and differ for some milliseconds where the coder changes.
+pub(crate) fn assert_near(a: &[i16], b: &[i16], what: &str) {
+    let db = difference_db(a, b, what);
+    assert!(db < -55.0, "{what}: {db:.1} dB of difference");
+}
+
+/// Plays the take in every player and compares each channel, bit by bit, with what the same player
+/// makes of it in a mono file of its own, and nearly so, where libopus decodes, with what we decode.
+pub(crate) fn assert_plays(sealed: &Sealed, expected: [&Expected; 2]) {
+    for player in Player::ALL {
+        let channels = player.play(&sealed.path(), 2);
+        for (n, expected) in expected.into_iter().enumerate() {
+            let what = format!("{player:?} channel {n}");
+            let alone = expected.play(player, &sealed.path().with_extension(format!("{n}.ogg")));
+            let db = difference_db(&channels[n], &alone, &what);
+            assert!(
+                channels[n] == alone,
+                "{what}: {db:.1} dB of difference from a mono file"
+            );
+            if player != Player::FfmpegNative {
+                assert_near(&channels[n], &expected.decode(), &what);
+            }
+        }
+    }
+}
+
+/// Waits until `condition` holds.
+pub(crate) fn wait_for(what: &str, condition: impl Fn() -> bool) {
+    let deadline = sidetone_service::clock::now() + DEADLINE;
+    while !condition() {
+        assert!(
+            sidetone_service::clock::now() < deadline,
+            "{what} did not come about"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
