@@ -118,7 +118,7 @@ for (const theme of ["dark", "light"] as const) {
     await expectAudible(page, `${callId}/agent`);
     await expectAccessible(page);
     await keepScreenshot(page, "live", theme);
-    await mine.getByText(/.+/).first().click();
+    await mine.getByTestId("timer").click();
     await expect(page.getByTestId("panel").getByText("Facts")).toBeVisible();
     await expectAccessible(page);
     await keepScreenshot(page, "call", theme);

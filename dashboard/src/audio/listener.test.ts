@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { ApiError } from "@/api/client";
+import type { ListenGrant } from "@/wire/ListenGrant";
 import type { LivekitListen } from "@/wire/LivekitListen";
 import { Listener, MAX_CALLS, MAX_GAIN } from "./listener";
 import type { Voice } from "./output";
@@ -43,8 +44,11 @@ function stage() {
   const voices: FakeVoice[] = [];
   const asked: string[] = [];
   const returned: string[] = [];
-  const answers = {
-    listen: (callId: string) =>
+  const answers: {
+    listen: (callId: string) => Promise<ListenGrant>;
+    connect: () => Promise<void>;
+  } = {
+    listen: (callId) =>
       Promise.resolve({
         expiresAt: "2026-10-30T12:10:00.000Z",
         livekit: {
@@ -55,7 +59,7 @@ function stage() {
             { name: `${callId}/customer`, party: "customer" as const },
             { name: `${callId}/agent`, party: "agent" as const },
           ],
-        } as LivekitListen | null,
+        },
         listenProxyUrl: null,
       }),
     connect: () => Promise.resolve(),

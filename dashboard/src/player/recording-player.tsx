@@ -140,7 +140,6 @@ function ChannelButton({ channel, name, muted, onMute }: ChannelButtonProps) {
     <button
       type="button"
       aria-pressed={muted}
-      aria-label={`Mute ${channel.party}`}
       title={muted ? `${name} is muted` : `Mute ${name}`}
       onClick={() => onMute(!muted)}
       className="flex h-11 items-center gap-2 rounded-md px-2 text-left transition-colors hover:bg-hover"
@@ -157,6 +156,7 @@ function ChannelButton({ channel, name, muted, onMute }: ChannelButtonProps) {
         )}
       />
       <span className="min-w-0">
+        <span className="sr-only">Mute </span>
         <span
           className={cn(
             "block truncate text-xs font-medium",
