@@ -52,6 +52,9 @@ pub struct RtpOut {
 pub enum Event {
     /// A packet of a subscribed track.
     Packet(RtpIn),
+    /// The media connection is up: from now on data reaches us and ours goes out at once. Comes
+    /// once for every session.
+    Connected,
     /// Somebody is there, or was there when we came.
     ParticipantJoined(Participant),
     /// Name, metadata, attributes or permission changed.

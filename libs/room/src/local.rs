@@ -172,7 +172,8 @@ impl Locals {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    #[cfg(test)]
+    fn is_empty(&self) -> bool {
         self.tracks.is_empty()
     }
 

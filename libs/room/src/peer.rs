@@ -42,7 +42,6 @@ pub(crate) enum PeerError {
 }
 
 pub(crate) struct Peer {
-    pub(crate) role: Role,
     pub(crate) rtc: Rtc,
     socket: UdpSocket,
     local: SocketAddr,
@@ -53,6 +52,24 @@ pub(crate) struct Peer {
     pub(crate) pending: Option<SdpPendingOffer>,
     pub(crate) last_local: Option<String>,
     pub(crate) last_remote: Option<String>,
+    impaired: Impaired,
+}
+
+/// Drops one datagram in so many, for tests.
+#[derive(Default)]
+struct Impaired {
+    one_in: u32,
+    count: u32,
+}
+
+impl Impaired {
+    fn drops(&mut self) -> bool {
+        if self.one_in == 0 {
+            return false;
+        }
+        self.count += 1;
+        self.count % self.one_in == 0
+    }
 }
 
 impl Peer {
@@ -80,7 +97,6 @@ impl Peer {
         let host = Candidate::host(local, "udp").map_err(|e| PeerError::Sdp(e.to_string()))?;
         rtc.add_local_candidate(host);
         Ok(Self {
-            role,
             rtc,
             socket,
             local,
@@ -91,6 +107,7 @@ impl Peer {
             pending: None,
             last_local: None,
             last_remote: None,
+            impaired: Impaired::default(),
         })
     }
 
@@ -139,6 +156,10 @@ impl Peer {
         Ok(true)
     }
 
+    pub(crate) fn impair(&mut self, one_in: u32) {
+        self.impaired = Impaired { one_in, count: 0 };
+    }
+
     /// When [`Peer::handle_timeout`] is due.
     pub(crate) fn timeout(&self) -> Instant {
         self.timeout
@@ -165,6 +186,9 @@ impl Peer {
             }
             Err(error) => return Poll::Ready(Err(error.into())),
         };
+        if self.impaired.drops() {
+            return Poll::Ready(Ok(()));
+        }
         let Ok(received) = Receive::new(Protocol::Udp, from, self.local, buffer.filled()) else {
             metrics::counter!("room_malformed_datagrams_total").increment(1);
             return Poll::Ready(Ok(()));
@@ -188,6 +212,7 @@ impl Peer {
                     self.timeout = at;
                     return Ok(None);
                 }
+                Output::Transmit(_) if self.impaired.drops() => {}
                 Output::Transmit(datagram) => {
                     let sent = self.socket.try_send_to(&datagram.contents, datagram.destination);
                     if let Err(error) = sent {

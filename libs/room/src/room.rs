@@ -286,6 +286,23 @@ impl Room {
         self.session.signal.close().await;
     }
 
+    /// Drops one in `one_in` datagrams in both directions from now on, 0 for none: how it is tested
+    /// that losses are made good.
+    #[doc(hidden)]
+    pub fn impair(&mut self, one_in: u32) {
+        for peer in [&mut self.session.subscriber, &mut self.session.publisher] {
+            if let Some(peer) = peer {
+                peer.impair(one_in);
+            }
+        }
+    }
+
+    /// Cuts the signalling connection, as a network would: how it is tested that it is resumed.
+    #[doc(hidden)]
+    pub fn drop_signalling(&mut self) {
+        self.resume("cut by a test");
+    }
+
     fn request(&mut self, request: Request) {
         if !self.session.request(request) {
             self.rejoin("the signalling connection is stuck");

@@ -94,6 +94,29 @@ impl RoomService {
         self.client.remove_participant(room, identity).await.map_err(|e| self.error(&e))
     }
 
+    /// Sets what a participant may do, now and without a new token. Hidden stays as it is in the
+    /// token only if it is not set here: use this for visible participants.
+    pub async fn set_permission(
+        &self,
+        room: &str,
+        identity: &str,
+        can_publish: bool,
+        can_subscribe: bool,
+    ) -> Result<(), Error> {
+        let permission = livekit_protocol::ParticipantPermission {
+            can_publish,
+            can_subscribe,
+            can_publish_data: false,
+            ..Default::default()
+        };
+        let options = livekit_api::services::room::UpdateParticipantOptions {
+            permission: Some(permission),
+            ..Default::default()
+        };
+        let updated = self.client.update_participant(room, identity, options).await;
+        updated.map(drop).map_err(|e| self.error(&e))
+    }
+
     fn error(&self, error: &ServiceError) -> Error {
         let url = self.url.clone();
         match error {
@@ -104,9 +127,9 @@ impl RoomService {
                 "not_found" => Error::NotFound(code.msg.clone()),
                 other => Error::Unreachable { url, reason: format!("{other}: {}", code.msg) },
             },
-            // a bare HTTP 401 is not a Twirp error and is only told apart by its text
-            other if other.to_string().contains("401") => {
-                Error::Unauthorized { url, answer: other.to_string() }
+            // a wrong key is answered with a bare 401 whose body is no Twirp error
+            ServiceError::Twirp(ServerError::Request(error)) if error.is_decode() => {
+                Error::Unauthorized { url, answer: "401, or something that is no LiveKit".to_owned() }
             }
             other => Error::Unreachable { url, reason: other.to_string() },
         }

@@ -21,6 +21,9 @@ use crate::roster::Roster;
 /// participant after about 15 s.
 const RESUME_FOR: Duration = Duration::from_secs(12);
 
+/// How long the reason for closed media is waited for. It is normally in the same instant.
+const DOUBT_FOR: Duration = Duration::from_secs(2);
+
 /// First and longest wait between attempts. Short at the top: 20 calls of a restarted server are
 /// to be heard again within 10 s of its return.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
@@ -32,6 +35,8 @@ type Attempt<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// The state of the connection.
 pub(crate) enum Link {
     Up,
+    /// The server closed the media; until this moment it may still say why.
+    Doubted(Instant),
     Resuming(Trial<Resumed>),
     Rejoining(Trial<Joined>),
     Closed,
@@ -77,6 +82,7 @@ impl Link {
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         match self {
             Self::Up | Self::Closed => None,
+            Self::Doubted(until) => Some(*until),
             Self::Resuming(trial) => trial.due(),
             Self::Rejoining(trial) => trial.due(),
         }
@@ -84,7 +90,7 @@ impl Link {
 
     fn since(&self) -> Option<Instant> {
         match self {
-            Self::Up | Self::Closed => None,
+            Self::Up | Self::Doubted(_) | Self::Closed => None,
             Self::Resuming(trial) => Some(trial.since),
             Self::Rejoining(trial) => Some(trial.since),
         }
@@ -94,13 +100,22 @@ impl Link {
 impl Room {
     /// The signalling is lost; the media may still flow.
     pub(super) fn resume(&mut self, reason: &str) {
-        if !matches!(self.link, Link::Up) {
-            return;
+        match self.link {
+            Link::Up => {}
+            Link::Doubted(_) => return self.rejoin(reason), // nothing is left to resume
+            Link::Resuming(_) | Link::Rejoining(_) | Link::Closed => return,
         }
         info!(room = self.name, reason, "signalling lost: resuming");
         let now = clock::now();
         self.link = Link::Resuming(Trial::new(now, now));
         self.events.push_back(Event::Reconnecting { reason: reason.to_owned() });
+    }
+
+    /// The server closed a peer connection, as it does before it says that the room is over.
+    pub(super) fn doubt(&mut self) {
+        if matches!(self.link, Link::Up) {
+            self.link = Link::Doubted(clock::now() + DOUBT_FOR);
+        }
     }
 
     /// The session is lost: begin a new one.
@@ -121,9 +136,12 @@ impl Room {
 
     /// Begins attempts that are due.
     pub(super) fn handle_link_timeout(&mut self, now: Instant) {
+        if matches!(self.link, Link::Doubted(until) if until <= now) {
+            self.rejoin("the server closed the peer connection");
+        }
         let session = &self.session;
         match &mut self.link {
-            Link::Up | Link::Closed => {}
+            Link::Up | Link::Doubted(_) | Link::Closed => {}
             Link::Resuming(trial) => {
                 if trial.due().is_some_and(|at| at <= now) {
                     let signal = session.signal.clone();
@@ -149,7 +167,7 @@ impl Room {
     /// Looks at the running attempt; `true` if it ended.
     pub(super) fn poll_link(&mut self, cx: &mut Context<'_>) -> bool {
         match &mut self.link {
-            Link::Up | Link::Closed => false,
+            Link::Up | Link::Doubted(_) | Link::Closed => false,
             Link::Resuming(trial) => match trial.poll(cx) {
                 Poll::Pending => false,
                 Poll::Ready(result) => {

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use livekit_protocol as proto;
 use proto::signal_request::Message as Request;
+use str0m::channel::ChannelId;
 use str0m::rtp::RawPacket;
 use str0m::rtp::rtcp::Rtcp;
 use tracing::debug;
@@ -90,14 +91,7 @@ impl Room {
                     self.locals.handle_nack(peer, &nack, clock::now());
                 }
             }
-            str0m::Event::ChannelOpen(id, label) if role == Role::Publisher => {
-                match label.as_str() {
-                    "_reliable" => self.session.reliable = Some(id),
-                    "_lossy" => self.session.lossy = Some(id),
-                    _ => {}
-                }
-                self.send_backlog();
-            }
+            str0m::Event::ChannelOpen(id, label) => self.channel_opened(role, id, &label),
             str0m::Event::ChannelData(data) => {
                 let Handled { event, reply } = self.data.handle_packet(&data.data);
                 self.events.extend(event);
@@ -106,8 +100,23 @@ impl Room {
                 }
             }
             str0m::Event::IceConnectionStateChange(state) => debug!(?role, ?state, "ICE"),
-            str0m::Event::Closed => self.rejoin("the server closed the peer connection"),
+            str0m::Event::Closed => self.doubt(),
             _ => {}
+        }
+    }
+
+    fn channel_opened(&mut self, role: Role, id: ChannelId, label: &str) {
+        let primary = role == Role::Subscriber || self.session.subscriber.is_none();
+        if primary && label == "_reliable" {
+            self.events.push_back(Event::Connected);
+        }
+        if role == Role::Publisher {
+            match label {
+                "_reliable" => self.session.reliable = Some(id),
+                "_lossy" => self.session.lossy = Some(id),
+                _ => {}
+            }
+            self.send_backlog();
         }
     }
 

@@ -29,7 +29,7 @@ impl Room {
             }
             Poll::Ready(Some(SignalEvent::Close(reason))) => {
                 // a resume closes the former connection: no loss
-                if matches!(self.link, Link::Up) {
+                if matches!(self.link, Link::Up | Link::Doubted(_)) {
                     self.resume(&reason);
                 }
                 true
