@@ -82,9 +82,9 @@ impl SimulatedCall {
             Side::Customer => (scene.customer.client, scene.agent.client),
             Side::Agent => (scene.agent.client, scene.customer.client),
         };
-        first.leave().await;
+        Box::pin(first.leave()).await;
         tokio::time::sleep(HANG_UP_DELAY).await;
-        second.leave().await;
+        Box::pin(second.leave()).await;
         played
     }
 
@@ -201,8 +201,8 @@ impl Scene {
                         return Ok(());
                     }
                 }
-                lost = self.customer.client.drive() => return lost,
-                lost = self.agent.client.drive() => return lost,
+                lost = self.customer.client.drive() => return Err(lost),
+                lost = self.agent.client.drive() => return Err(lost),
             }
         }
     }

@@ -1,8 +1,10 @@
 //! One simulated party: a connection to a room with one microphone track.
 
+use std::future::poll_fn;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use sidetone_room::token::{Credentials, Token};
 use sidetone_room::{
     Event, JoinPacer, LocalTrack, Options, PublishOptions, Room, RtpOut, Segment, Transcription,
@@ -92,18 +94,25 @@ impl Client {
         })
     }
 
-    /// Drives the connection. Cancel-safe; never completes while the party is in the room.
-    pub(crate) async fn drive(&mut self) -> Result<()> {
-        loop {
-            match self.room.next().await {
-                Event::Closed(why) => {
-                    bail!("{} is out of the room: {why}", self.room.local().identity)
-                }
-                // new with every session
-                Event::Published { sid, .. } => self.sid = sid,
-                _other => {}
+    /// Drives the connection; completes with the reason when the party is out of the room.
+    /// Cancel-safe.
+    pub(crate) async fn drive(&mut self) -> anyhow::Error {
+        poll_fn(|cx| self.poll_drive(cx)).await
+    }
+
+    /// Like [`Client::drive`], for those who drive many.
+    pub(crate) fn poll_drive(&mut self, cx: &mut Context<'_>) -> Poll<anyhow::Error> {
+        while let Poll::Ready(event) = self.room.poll_next(cx) {
+            if let Event::Closed(why) = event {
+                let identity = &self.room.local().identity;
+                return Poll::Ready(anyhow!("{identity} is out of the room: {why}"));
+            }
+            // a track that is published again, after a rejoin, has a new sid
+            if let Event::Published { sid, .. } = event {
+                self.sid = sid;
             }
         }
+        Poll::Pending
     }
 
     /// Sends a packet as that of the 20 ms after `slot` such. It leaves when [`Client::drive`] is
@@ -162,7 +171,7 @@ impl Client {
 
     /// Hangs up.
     pub(crate) async fn leave(self) {
-        self.room.leave().await;
+        Box::pin(self.room.leave()).await;
     }
 }
 

@@ -153,9 +153,8 @@ impl TimedTurn {
         };
         let words: Vec<&str> = self.text.split_whitespace().collect();
         let spoken = (self.end - self.start).max(1);
-        let mut lines: Vec<TranscriptLine> = (1..)
-            .map(|n| n * INTERIM_EVERY_PACKETS)
-            .take_while(|after| *after < spoken)
+        let mut lines: Vec<TranscriptLine> = (INTERIM_EVERY_PACKETS..spoken)
+            .step_by(INTERIM_EVERY_PACKETS as usize)
             .map(|after| (after, words.len() * after as usize / spoken as usize))
             .filter(|(_, heard)| *heard > 0)
             .map(|(after, heard)| line(self.start + after, words[..heard].join(" "), false))
@@ -273,12 +272,7 @@ mod tests {
             .filter(|t| t.side == Side::Agent)
             .map(|t| t.end - t.start)
             .sum();
-        let sent = |silence| {
-            conversation
-                .voice(Side::Agent, silence)
-                .filter(Option::is_some)
-                .count() as u32
-        };
+        let sent = |silence| conversation.voice(Side::Agent, silence).flatten().count() as u32;
         let slots = conversation.voice(Side::Agent, Silence::Dtx).count() as u32;
         assert_eq!(sent(Silence::Continuous), slots);
         let comfort = sent(Silence::Dtx) - spoken;

@@ -1,13 +1,17 @@
 //! Simulated calls as somebody else's client sees and hears them.
 
+#![allow(clippy::unwrap_used, reason = "a step that fails, fails the test")]
+
 use std::time::Duration;
 
 use serde_json::Value;
 use sidetone_room::service::RoomService;
 use sidetone_room::token::{Credentials, Token};
+use sidetone_simulate::clip::Clip;
+use sidetone_simulate::load::{BurstPublisher, looped};
 use sidetone_simulate::script::{self, Side};
 use sidetone_simulate::{CallPlan, Population, PopulationSettings, Server, SimulatedCall};
-use sidetone_testkit::{LivekitServer, PythonPeer, wait_for, wait_some};
+use sidetone_testkit::{LivekitServer, PythonPeer, Tone, wait_for, wait_some};
 use tokio_util::sync::CancellationToken;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -153,4 +157,43 @@ async fn a_population_keeps_its_calls_and_everybody_hangs_up_when_it_stops() {
         rooms.list_rooms().await.unwrap().is_empty()
     })
     .await;
+}
+
+fn tone_clip(hz: f64) -> Clip {
+    let packets = Tone::new(hz, -12.0).unwrap().packets(50).unwrap();
+    Clip::from_packets(&packets, &[15; 50]).unwrap()
+}
+
+#[tokio::test]
+async fn a_load_of_many_calls_says_its_tones_in_every_room() {
+    let livekit = LivekitServer::start().await.unwrap();
+    let server = server_of(&livekit);
+    let rooms: Vec<String> = (0..20).map(|n| format!("load-{n}")).collect();
+    let payloads = looped(&tone_clip(400.0), &tone_clip(1000.0)).unwrap();
+    let load = BurstPublisher::start(&server, &rooms, payloads)
+        .await
+        .unwrap();
+    let mut peer = onlooker(&server, "load-17").await;
+    let tones = [400.0, 1000.0];
+    for (identity, own, other) in [("customer", 400.0, 1000.0), ("agent", 1000.0, 400.0)] {
+        let mut crosstalk_db = 0.0;
+        for _ in 0..100 {
+            let heard = peer.heard(&tones).await.unwrap();
+            if let Some(track) = heard.iter().find(|t| t.identity == identity) {
+                crosstalk_db = track.level_dbfs(other) - track.level_dbfs(own);
+            }
+            if crosstalk_db < -60.0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert!(crosstalk_db < -60.0, "{identity}: {crosstalk_db} dB");
+    }
+    let before = load.sent();
+    wait_for("two seconds of forty tracks", SOON, || async {
+        load.sent() >= before + 4_000
+    })
+    .await;
+    peer.leave().await.unwrap();
+    load.stop().await;
 }
