@@ -343,9 +343,10 @@ pub(crate) fn assert_near(a: &[i16], b: &[i16], what: &str) {
 }
 
 /// Plays the take in every player and compares each channel, bit by bit, with what the same player
-/// makes of it in a mono file of its own, and nearly so, where libopus decodes, with what we decode.
-pub(crate) fn assert_plays(sealed: &Sealed, expected: [&Expected; 2]) {
-    for player in Player::ALL {
+/// makes of it in a mono file of its own, and nearly so, where libopus decodes, with what we decode. Gives
+/// what each player played.
+pub(crate) fn assert_plays(sealed: &Sealed, expected: [&Expected; 2]) -> [Vec<Vec<i16>>; 3] {
+    Player::ALL.map(|player| {
         let channels = player.play(&sealed.path(), 2);
         for (n, expected) in expected.into_iter().enumerate() {
             let what = format!("{player:?} channel {n}");
@@ -359,7 +360,8 @@ pub(crate) fn assert_plays(sealed: &Sealed, expected: [&Expected; 2]) {
                 assert_near(&channels[n], &expected.decode(), &what);
             }
         }
-    }
+        channels
+    })
 }
 
 /// Waits until `condition` holds.
