@@ -8,6 +8,7 @@
 #![warn(missing_docs)]
 
 mod livekit;
+mod party;
 mod peer;
 mod ports;
 mod process;
@@ -16,6 +17,7 @@ mod tools;
 mod wait;
 
 pub use livekit::{LivekitOptions, LivekitServer};
+pub use party::{ToneListener, ToneSpeaker};
 pub use peer::{Heard, PythonPeer};
 pub use ports::{free_tcp_port, free_udp_port};
 pub use tone::{Tone, ToneDetector, level_dbfs};

@@ -21,6 +21,9 @@ const EVENTS_KEPT: usize = 10_000;
 /// Answers not yet taken: there is one per command, and commands wait for theirs.
 const ANSWERS_PENDING: usize = 4;
 
+/// How often a peer is asked what it hears.
+const LISTEN_EVERY: Duration = Duration::from_millis(50);
+
 /// What a peer hears on one subscribed track.
 #[derive(Debug, Clone)]
 pub struct Heard {
@@ -39,6 +42,11 @@ pub struct Heard {
 }
 
 impl Heard {
+    /// How far the tone of `unwanted_hz` lies below that of `wanted_hz`, in dB (negative).
+    pub fn crosstalk_db(&self, wanted_hz: f64, unwanted_hz: f64) -> f64 {
+        self.level_dbfs(unwanted_hz) - self.level_dbfs(wanted_hz)
+    }
+
     /// Level of `hz` in dBFS, -200 if it was not asked for.
     pub fn level_dbfs(&self, hz: f64) -> f64 {
         self.levels
@@ -162,6 +170,34 @@ impl PythonPeer {
             .await?;
         let tracks = answer["tracks"].as_array().cloned().unwrap_or_default();
         Ok(tracks.iter().map(heard_track).collect())
+    }
+
+    /// Waits until a track is heard that `matches`, looking at the frequencies given.
+    ///
+    /// # Panics
+    /// With `what` and the last that was heard, when there is none within `deadline`.
+    pub async fn wait_heard(
+        &mut self,
+        what: &str,
+        deadline: Duration,
+        candidates_hz: &[f64],
+        matches: impl Fn(&Heard) -> bool,
+    ) -> Heard {
+        let mut last = Vec::new();
+        let listening = async {
+            loop {
+                last = self
+                    .heard(candidates_hz)
+                    .await
+                    .expect("the Python peer answers");
+                if let Some(found) = last.iter().find(|track| matches(track)) {
+                    return found.clone();
+                }
+                tokio::time::sleep(LISTEN_EVERY).await;
+            }
+        };
+        let found = tokio::time::timeout(deadline, listening).await;
+        found.unwrap_or_else(|_| panic!("waited {deadline:?} in vain for: {what}; heard {last:?}"))
     }
 
     /// Identities of the others in the room, as this peer knows them.

@@ -86,6 +86,12 @@ impl Tone {
         Ok(packets)
     }
 
+    /// Its loudness in -dBov (RFC 6464), 3 below its level in dBFS: what a client sends along.
+    pub fn level_dbov(&self) -> u8 {
+        let rms_dbfs = 20.0 * (self.amplitude / f64::from(i16::MAX)).log10() - 3.0;
+        (-rms_dbfs).round().clamp(0.0, 127.0) as u8
+    }
+
     /// Frames of silence before the next one, if it is silent.
     fn silent_frames(&self) -> Option<u64> {
         (self.frame % (self.talk_frames + self.pause_frames)).checked_sub(self.talk_frames)
