@@ -21,6 +21,7 @@ export function SearchField({ value, onChange, label, ref }: Props) {
       <Input
         ref={ref}
         type="search"
+        maxLength={200}
         aria-label={label}
         placeholder={label}
         value={value}

@@ -1,5 +1,8 @@
-import { expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Levels } from "./levels";
+
+beforeEach(() => vi.useFakeTimers());
+afterEach(() => vi.useRealTimers());
 
 const message = (customer: number, agent: number, currentSpeaker?: "customer" | "agent") => ({
   callId: "1",
@@ -34,5 +37,19 @@ test("only another speaker is news", () => {
   expect(levels.speaker("1")).toBe("agent");
   stop();
   levels.take(message(0, 0), 750);
+  expect(news).toBe(2);
+});
+
+test("nobody speaks in a call that is not heard of any more", () => {
+  const levels = new Levels();
+  let news = 0;
+  levels.onSpeaker("1", () => (news += 1));
+  levels.take(message(0.2, 0, "customer"), 0);
+  vi.advanceTimersByTime(1_000);
+  levels.take(message(0.2, 0, "customer"), 1_000);
+  vi.advanceTimersByTime(1_000);
+  expect(levels.speaker("1")).toBe("customer");
+  vi.advanceTimersByTime(1_000);
+  expect(levels.speaker("1")).toBeUndefined();
   expect(news).toBe(2);
 });

@@ -2,7 +2,7 @@ import { useCallback, useSyncExternalStore } from "react";
 import type { LevelsMessage } from "@/wire/LevelsMessage";
 import type { Party } from "@/wire/Party";
 
-/** A level older than this says nothing about now: the meter falls to rest. */
+/** A level older than this says nothing about now: the meter falls to rest, nobody speaks. */
 const STALE_MS = 1_500;
 
 interface Known {
@@ -16,12 +16,18 @@ interface Known {
  */
 export class Levels {
   readonly #known = new Map<string, Known>();
+  readonly #silence = new Map<string, ReturnType<typeof setTimeout>>();
   readonly #listeners = new Map<string, Set<() => void>>();
 
   /** Takes a level message that arrived at `now` (`performance.now()`). */
   take(message: LevelsMessage, now: number): void {
     const before = this.#known.get(message.callId)?.message.currentSpeaker;
     this.#known.set(message.callId, { message, at: now });
+    clearTimeout(this.#silence.get(message.callId));
+    this.#silence.set(
+      message.callId,
+      setTimeout(() => this.forget(message.callId), STALE_MS),
+    );
     if (before !== message.currentSpeaker) this.#tell(message.callId);
   }
 
@@ -38,8 +44,10 @@ export class Levels {
     return this.#known.get(callId)?.message.currentSpeaker;
   }
 
-  /** Forgets a call that is out of sight. */
+  /** Forgets a call that has not been heard of for a while: it is silent, ended or out of sight. */
   forget(callId: string): void {
+    clearTimeout(this.#silence.get(callId));
+    this.#silence.delete(callId);
     if (this.#known.delete(callId)) this.#tell(callId);
   }
 

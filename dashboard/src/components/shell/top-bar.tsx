@@ -19,7 +19,7 @@ import { Tooltip } from "@/components/ui/tooltip";
 import { cn } from "@/lib/cn";
 import { words } from "@/lib/format";
 import { setTheme, useTheme, type Theme } from "@/lib/theme";
-import { useLink } from "@/realtime/context";
+import { useLink, useStream } from "@/realtime/context";
 import { isEnded } from "@/realtime/patches";
 import type { Me } from "@/wire/Me";
 
@@ -50,7 +50,9 @@ export function TopBar({ me, onHelp }: Props) {
   );
 }
 
+/** Counts the live calls. It is on every page, and so keeps their list up to date for all of them. */
 function ActiveCalls() {
+  useStream("calls");
   const { data } = useActiveCalls();
   if (data === undefined) return null;
   const count = data.filter((call) => !isEnded(call)).length;

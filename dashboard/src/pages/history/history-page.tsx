@@ -92,6 +92,7 @@ function Filters({ filters, onChange }: FiltersProps) {
       {label}
       <Input
         type="date"
+        max="9999-12-31"
         value={filters[which]}
         className="h-7 w-32 text-xs tabular-nums"
         onChange={(event) => onChange({ ...filters, [which]: event.target.value })}

@@ -7,6 +7,7 @@ import { LevelMeter } from "@/components/level-meter";
 import { PartySound } from "@/components/party-sound";
 import { Button } from "@/components/ui/button";
 import { agentLabel, customerLabel } from "@/lib/call-words";
+import { words } from "@/lib/format";
 import type { Call } from "@/wire/Call";
 
 /** What is heard now, with its controls, wherever the list is scrolled to. */
@@ -107,9 +108,9 @@ function Controls({ listening }: { listening: Listening }) {
   }
   return PARTIES.map((party) => (
     <span key={party} className="flex items-center gap-2">
-      <span className="w-16">
-        <span className="block text-2xs text-ink-soft capitalize">
-          {party}
+      <span className="w-20">
+        <span className="block text-2xs whitespace-nowrap text-ink-soft">
+          {words(party)}
           {!listening.parties[party].present && " (away)"}
         </span>
         <LevelMeter callId={listening.callId} party={party} className="mt-0.5" />

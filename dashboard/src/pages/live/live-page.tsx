@@ -14,7 +14,6 @@ import { Skeleton } from "@/components/ui/skeleton";
 import { UPSTREAMS, upstreamName } from "@/lib/call-words";
 import { useKeys } from "@/lib/keys";
 import { recall, remember } from "@/lib/storage";
-import { useStream } from "@/realtime/context";
 import { isEnded } from "@/realtime/patches";
 import type { Call } from "@/wire/Call";
 import type { Me } from "@/wire/Me";
@@ -44,15 +43,16 @@ function useView(me: Me): [LiveView, (change: Partial<LiveView>) => void] {
 }
 
 /** Makes ready to listen; stops when a call is over, and everything when the page is left. */
-function useEndOfListening(calls: readonly Call[] | undefined): void {
+function useListeningFor({ data: calls, isFetching }: ReturnType<typeof useActiveCalls>): void {
   const listener = useListener();
   const listenings = useListenings();
   useEffect(() => {
     for (const { callId } of listenings) {
       const call = calls?.find((each) => each.id === callId);
-      if (call !== undefined && isEnded(call)) void listener.stop(callId);
+      const over = call === undefined ? calls !== undefined && !isFetching : isEnded(call);
+      if (over) void listener.stop(callId);
     }
-  }, [calls, listener, listenings]);
+  }, [calls, isFetching, listener, listenings]);
   useEffect(() => () => listener.stopAll(), [listener]);
   useEffect(() => preloadClient(), []);
 }
@@ -65,7 +65,6 @@ function neighbour(ids: readonly string[], from: string | undefined, step: numbe
 }
 
 export function LivePage({ me, callId }: Props) {
-  useStream("calls");
   const active = useActiveCalls();
   const [view, setView] = useView(me);
   const [search, setSearch] = useState("");
@@ -75,7 +74,7 @@ export function LivePage({ me, callId }: Props) {
   const order = useRef<readonly string[]>([]);
   const all = active.data ?? NO_CALLS;
   const calls = sorted(matching(all, view, search), view.sort);
-  useEndOfListening(active.data);
+  useListeningFor(active);
 
   const open = useCallback(
     (id: string) => {
