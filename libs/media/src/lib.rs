@@ -4,6 +4,8 @@
 
 #![warn(missing_docs)]
 
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod level;
 pub mod ogg;
 pub mod opus;
