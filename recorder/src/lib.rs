@@ -10,7 +10,7 @@
 //! use sidetone_fleet::take::Recorder as _;
 //! let recorder = recorder::load(recorder::Settings {
 //!     spool_dir: "data/spool".into(),
-//!     store_dir: "data/objects".into(),
+//!     store_dir: "data".into(),
 //!     max_takes: 1_000,
 //! })?;
 //! for recovered in recorder.take_recovered() {
@@ -51,8 +51,8 @@ pub struct Settings {
     /// Folder of the takes that are not yet stored. One process at a time may use it. Losing it
     /// loses those takes.
     pub spool_dir: PathBuf,
-    /// Root of the store: sealed files lie at `<tenant>/<yyyy>/<mm>/<recording>.ogg` in it. On
-    /// the same file system as the spool or another.
+    /// Root of the store: sealed files lie at `objects/<tenant>/<yyyy>/<mm>/<recording>.ogg` in
+    /// it. On the same file system as the spool or another.
     pub store_dir: PathBuf,
     /// Takes that may be recorded at once; more are refused.
     pub max_takes: usize,

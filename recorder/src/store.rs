@@ -62,12 +62,15 @@ fn create_folder(path: &Path) -> io::Result<()> {
         .create(path)
 }
 
-/// The name of a take's media: `<tenant>/<yyyy>/<mm>/<recording><suffix>.ogg`.
+/// The name of a take's media: `objects/<tenant>/<yyyy>/<mm>/<recording><suffix>.ogg`.
 pub(crate) fn object_key(manifest: &Manifest, suffix: &str) -> String {
     let started = manifest.started_at.to_string();
     let (year, month) = (&started[..4], &started[5..7]);
     let tenant = folder_name(&manifest.tenant);
-    format!("{tenant}/{year}/{month}/{}{suffix}.ogg", manifest.recording)
+    format!(
+        "objects/{tenant}/{year}/{month}/{}{suffix}.ogg",
+        manifest.recording
+    )
 }
 
 /// A tenant's slug as a folder: whatever else it may hold, it stays one folder below the root.

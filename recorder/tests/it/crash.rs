@@ -46,7 +46,7 @@ fn a_take_cut_off_by_a_crash_is_sealed_at_the_next_start_up_to_its_last_packet()
     let manifest = recovered.remove(0).result.unwrap();
     assert_eq!(manifest.duration_ms, 3_000);
     let sealed = Sealed {
-        store: after.path().join("objects"),
+        store: after.path().to_owned(),
         manifest,
     };
     let expected = [Expected::new(&packets, 3_000), Expected::new(&[], 3_000)];

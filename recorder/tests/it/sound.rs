@@ -304,7 +304,7 @@ fn the_manifest_beside_the_media_says_what_is_in_it() {
     let manifest = &sealed.manifest;
     assert_eq!(
         manifest.object,
-        format!("acme/2026/10/{}.ogg", manifest.recording)
+        format!("objects/acme/2026/10/{}.ogg", manifest.recording)
     );
     assert_eq!(manifest.channels[0].party, Party::Customer);
     assert_eq!(manifest.channels[1].name.as_deref(), Some("Ada"));

@@ -22,7 +22,7 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 pub(crate) fn settings(folder: &Path) -> Settings {
     Settings {
         spool_dir: folder.join("spool"),
-        store_dir: folder.join("objects"),
+        store_dir: folder.to_owned(),
         max_takes: 8,
     }
 }
@@ -77,7 +77,7 @@ impl Studio {
     pub(crate) fn sealed(&self, told: &Told) -> Sealed {
         let manifest = told.recv_timeout(DEADLINE).unwrap().unwrap();
         Sealed {
-            store: self.folder.path().join("objects"),
+            store: self.folder.path().to_owned(),
             manifest,
         }
     }
