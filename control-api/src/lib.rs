@@ -1,1 +1,197 @@
-//! REST, Socket.IO, webhooks and every line of SQL
+//! The control plane: REST, Socket.IO, webhooks, supervision, and every line of SQL.
+//!
+//! [`load`] opens the database, binds the listener and makes the first user; [`Api::run`] serves
+//! until the process ends.
+
+mod app;
+mod assets;
+mod auth;
+mod consumer;
+mod extract;
+mod livekit;
+mod metrics;
+mod problem;
+mod realtime;
+mod router;
+mod routes;
+mod store;
+mod sweeper;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use secrecy::SecretString;
+use sidetone_fleet::{Events, Fleet};
+use sidetone_service::ops::{Condition, Readiness};
+use sidetone_service::{Lifecycle, Settings, clock, random};
+use sidetone_wire::{Role, TenantId, Timestamp, UserId};
+use tokio::net::TcpListener;
+use tracing::info;
+
+use app::{App, now};
+use auth::{Attempts, Origins, Passwords, Tokens};
+use livekit::Livekit;
+use realtime::Realtime;
+use store::{NewUser, Store};
+
+/// Name of the first user.
+pub const FIRST_USER: &str = "admin";
+
+/// How long calls of a former process may take to be found again: two rounds of listing rooms and
+/// joining them, at a moment when everything starts.
+const REFOUND: Duration = Duration::from_secs(30);
+
+/// The control plane, ready to serve.
+pub struct Api {
+    refound: Duration,
+    app: Arc<App>,
+    router: Router,
+    listener: TcpListener,
+    events: Events,
+    database: Condition,
+    started: Timestamp,
+    last_beat: Option<Timestamp>,
+    first_password: Option<SecretString>,
+}
+
+/// Opens the database and brings it up to date, makes the first user if there is none, binds the
+/// public listener. Events are taken from `fleet` once it runs; `readiness` gets the condition
+/// `database`.
+///
+/// # Errors
+/// When the database or the listener is not to be had; the text names the setting.
+pub async fn load(settings: &Settings, fleet: Fleet, readiness: &Readiness) -> anyhow::Result<Api> {
+    load_with(settings, fleet, readiness, REFOUND).await
+}
+
+/// The same, with the time that calls of a former process have to be found again before they are
+/// closed: for tests, which cannot wait for the default of 30 s.
+pub async fn load_with(
+    settings: &Settings,
+    fleet: Fleet,
+    readiness: &Readiness,
+    refound: Duration,
+) -> anyhow::Result<Api> {
+    let database = readiness.condition("database");
+    let store = Store::open(&settings.database_url())
+        .await
+        .context("DATABASE_URL")?;
+    let passwords = Passwords::new()?;
+    let first_password = first_user(&store, &passwords, settings).await?;
+    store.forget_cursors().await?;
+    store.forget_watchers().await?;
+    let last_beat = store.last_beat(sweeper::PART).await?;
+    let address = settings.server.http;
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("SIDETONE_HTTP: cannot listen on {address}"))?;
+    let (sockets, realtime) = Realtime::new();
+    let events = fleet.events();
+    let app = Arc::new(App {
+        store,
+        fleet,
+        tokens: Tokens::new(&settings.keys.secret_key),
+        passwords,
+        attempts: Attempts::default(),
+        origins: Origins::new(&settings.server.public_url, &settings.server.cors_origins),
+        livekit: settings.livekit.access().map(Livekit::new),
+        realtime,
+        store_dir: settings.store_dir(),
+        session_minutes: settings.session.minutes,
+        secure_cookies: settings.server.public_url.starts_with("https://"),
+    });
+    realtime::serve(&app);
+    Ok(Api {
+        refound,
+        router: router::router(&app, sockets),
+        app,
+        listener,
+        events,
+        database,
+        started: now(),
+        last_beat,
+        first_password,
+    })
+}
+
+/// Makes the first user when there is none; gives the password if it was generated.
+async fn first_user(
+    store: &Store,
+    passwords: &Passwords,
+    settings: &Settings,
+) -> anyhow::Result<Option<SecretString>> {
+    if !store.is_empty().await? {
+        return Ok(None);
+    }
+    let (password, generated) = match &settings.admin.password {
+        Some(password) => (password.clone(), false),
+        None => (SecretString::from(random::token()), true),
+    };
+    let admin = NewUser {
+        id: UserId(clock::new_id()),
+        username: FIRST_USER.to_owned(),
+        password_hash: passwords.hash(password.clone()).await?,
+        full_name: None,
+        role: Role::Admin,
+        at: now(),
+    };
+    let made = store.found(TenantId(clock::new_id()), &admin).await?;
+    Ok((made && generated).then_some(password))
+}
+
+impl Api {
+    /// Where the public listener listens.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// The first user's password, if it was generated just now: to be printed once, because it is
+    /// kept nowhere.
+    pub fn first_password(&self) -> Option<&SecretString> {
+        self.first_password.as_ref()
+    }
+
+    /// Serves until the end is asked for. What consumes events ends only after everybody who sends
+    /// some has ended.
+    ///
+    /// # Errors
+    /// When the listener fails.
+    pub async fn run(self, lifecycle: Lifecycle) -> anyhow::Result<()> {
+        let app = self.app;
+        let life = lifecycle.clone();
+        lifecycle.spawn_last("events", consumer::run(app.clone(), self.events, life));
+        let life = lifecycle.clone();
+        lifecycle.spawn_last("realtime", realtime::run(app.clone(), life));
+        let sweeper = sweeper::run(
+            app.clone(),
+            self.database,
+            self.started,
+            self.last_beat,
+            self.refound,
+            lifecycle.clone(),
+        );
+        lifecycle.spawn_last("sweeper", sweeper);
+        info!(address = %self.listener.local_addr()?, "control-api serves");
+        let service = self
+            .router
+            .into_make_service_with_connect_info::<SocketAddr>();
+        let draining = lifecycle.drain_token();
+        let server = axum::serve(self.listener, service)
+            .with_graceful_shutdown(async move { draining.cancelled().await });
+        tokio::select! {
+            served = server => served?,
+            () = lifecycle.stopping() => {}
+        }
+        Ok(())
+    }
+
+    /// The description of the API as JSON, without serving it.
+    pub fn openapi() -> String {
+        router::document()
+            .to_pretty_json()
+            .expect("the document is plain data")
+    }
+}

@@ -228,8 +228,8 @@ impl Settings {
         self.data.dir.join("spool")
     }
 
-    /// The root of stored objects: `objects/…` lies below it.
+    /// The root of stored objects: their names are relative to it.
     pub fn store_dir(&self) -> PathBuf {
-        self.data.dir.clone()
+        self.data.dir.join("objects")
     }
 }

@@ -1,0 +1,122 @@
+//! What all requests share.
+
+use std::path::PathBuf;
+
+use sidetone_fleet::Fleet;
+use sidetone_service::clock;
+use sidetone_wire::{Call, CallId, Command, TenantId, Timestamp, UserId};
+use tracing::warn;
+use uuid::Uuid;
+
+use crate::auth::{Attempts, Origins, Passwords, Tokens};
+use crate::livekit::{self, Livekit};
+use crate::realtime::Realtime;
+use crate::store::{self, Identity, Store, Watched};
+
+/// What all requests share.
+pub(crate) struct App {
+    pub(crate) store: Store,
+    pub(crate) fleet: Fleet,
+    pub(crate) tokens: Tokens,
+    pub(crate) passwords: Passwords,
+    pub(crate) attempts: Attempts,
+    pub(crate) origins: Origins,
+    pub(crate) livekit: Option<Livekit>,
+    pub(crate) realtime: Realtime,
+    /// Objects' names are relative to it.
+    pub(crate) store_dir: PathBuf,
+    pub(crate) session_minutes: u32,
+    /// Cookies go over TLS only.
+    pub(crate) secure_cookies: bool,
+}
+
+/// Now, on the wall clock.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_unix_ms(clock::wall())
+}
+
+impl App {
+    /// Who acts with a session token, if it is valid now.
+    pub(crate) async fn identify(&self, token: &str) -> store::Result<Option<Identity>> {
+        match self.tokens.read(token) {
+            Some(session) => self.store.session(session, now()).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Adds to a call what only memory knows: how loud it is and who speaks.
+    pub(crate) fn enliven(&self, call: &mut Call) {
+        if call.ended_at.is_none()
+            && let Some((levels, speaker)) = self.realtime.levels.latest(call.id)
+        {
+            call.levels = Some(levels);
+            call.current_speaker = speaker;
+        }
+    }
+
+    /// Tells a tenant's clients what a call is now. A failure to read it is logged: the next
+    /// change repairs it.
+    pub(crate) async fn tell_call(&self, tenant: TenantId, call: CallId) {
+        match self.store.tenant(tenant).call(call, now()).await {
+            Ok(Some(call)) => {
+                let kind = sidetone_wire::socket::CallEventType::Updated;
+                self.realtime.call_changed(kind, &call).await;
+            }
+            Ok(None) => {}
+            Err(error) => warn!(%call, %error, "a call's change could not be told to clients"),
+        }
+    }
+
+    /// Ends one session at once: its socket, what it listens to, its token.
+    pub(crate) async fn end_session(&self, identity: &Identity) -> store::Result<()> {
+        self.store.revoke_session(identity.session, now()).await?;
+        self.realtime.disconnect_session(identity.session);
+        let watched = self.store.unwatch_session(identity.session).await?;
+        self.withdraw(identity.user, identity.session, &watched)
+            .await?;
+        self.tell_watched(&watched).await;
+        Ok(())
+    }
+
+    /// Ends all sessions of a user of a tenant at once.
+    pub(crate) async fn end_user(&self, tenant: TenantId, user: UserId) -> store::Result<()> {
+        self.store.tenant(tenant).revoke_user(user, now()).await?;
+        self.realtime.disconnect_user(tenant, user);
+        let watched = self.store.unwatch_user(user).await?;
+        self.fleet.command_all(Command::UnlistenAll { user }).await;
+        self.tell_watched(&watched).await;
+        Ok(())
+    }
+
+    /// Takes back what a session listens to. While the user has another session, only the calls
+    /// of this one are withdrawn, unless that fails.
+    async fn withdraw(&self, user: UserId, session: Uuid, calls: &[Watched]) -> store::Result<()> {
+        let mut all = self.store.live_sessions(user, now()).await? == 0;
+        let monitor = livekit::monitor_room(user, session);
+        for watched in calls {
+            if all {
+                break;
+            }
+            let call = watched.call;
+            let monitor = monitor.clone();
+            let command = Command::Unlisten { call, monitor };
+            match self.fleet.command(call, command).await {
+                Ok(_) | Err(sidetone_wire::CommandError::NoHolder) => {}
+                Err(error) => {
+                    warn!(%call, %error, "withdrawing one call failed: withdrawing all of the user");
+                    all = true;
+                }
+            }
+        }
+        if all {
+            self.fleet.command_all(Command::UnlistenAll { user }).await;
+        }
+        Ok(())
+    }
+
+    async fn tell_watched(&self, calls: &[Watched]) {
+        for watched in calls {
+            self.tell_call(watched.tenant, watched.call).await;
+        }
+    }
+}

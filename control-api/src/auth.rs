@@ -1,0 +1,14 @@
+//! Who acts: passwords, tries, session tokens, cookies.
+
+mod attempts;
+mod caller;
+pub(crate) mod cookies;
+mod origin;
+mod passwords;
+mod token;
+
+pub(crate) use attempts::{Attempts, TRIES_PER_MINUTE};
+pub(crate) use caller::{Caller, Proof};
+pub(crate) use origin::Origins;
+pub(crate) use passwords::{PasswordError, Passwords, check_strength};
+pub(crate) use token::Tokens;

@@ -1,0 +1,125 @@
+//! Who sent the request.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, header};
+use sidetone_wire::{Role, TenantId};
+use subtle::ConstantTimeEq as _;
+
+use super::cookies;
+use crate::app::App;
+use crate::problem::Problem;
+use crate::store::{DEFAULT_TENANT, Identity, Tenant};
+
+/// Whoever sent the request, with what they may do now and their tenant's part of the database.
+pub(crate) struct Caller {
+    pub(crate) identity: Identity,
+    pub(crate) tenant: Tenant,
+}
+
+/// How a session was shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Proof<'a> {
+    /// In the `Authorization` header, which no page sends on behalf of another.
+    Bearer(&'a str),
+    /// In the cookie, which the browser sends along whoever asks.
+    Cookie(&'a str),
+}
+
+impl<'a> Proof<'a> {
+    /// What the request shows; the header counts before the cookie.
+    pub(crate) fn of(headers: &'a HeaderMap) -> Option<Self> {
+        match headers.get(header::AUTHORIZATION) {
+            Some(value) => {
+                let value = value.to_str().ok()?;
+                let (scheme, token) = value.split_once(' ')?;
+                let bearer = scheme.eq_ignore_ascii_case("bearer");
+                bearer.then_some(Self::Bearer(token.trim()))
+            }
+            None => cookies::read(headers, cookies::SESSION).map(Self::Cookie),
+        }
+    }
+
+    pub(crate) fn token(self) -> &'a str {
+        match self {
+            Self::Bearer(token) | Self::Cookie(token) => token,
+        }
+    }
+}
+
+impl Caller {
+    /// # Errors
+    /// When the caller's role does not include `needed`. An auditor's includes nothing.
+    pub(crate) fn needs(&self, needed: Role) -> Result<(), Problem> {
+        if includes(self.identity.role, needed) {
+            Ok(())
+        } else {
+            Err(Problem::needs_role(needed))
+        }
+    }
+
+    /// Whether they manage all tenants: an admin of the default one.
+    pub(crate) fn is_super_admin(&self) -> bool {
+        self.identity.role == Role::Admin && self.identity.tenant_slug == DEFAULT_TENANT
+    }
+
+    /// Whether that is their tenant.
+    pub(crate) fn belongs_to(&self, tenant: TenantId) -> bool {
+        self.identity.tenant == tenant
+    }
+}
+
+fn includes(role: Role, needed: Role) -> bool {
+    let rank = |role| match role {
+        Role::Auditor => 0,
+        Role::Agent => 1,
+        Role::Supervisor => 2,
+        Role::Admin => 3,
+    };
+    rank(role) >= rank(needed)
+}
+
+impl FromRequestParts<Arc<App>> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let proof =
+            Proof::of(&parts.headers).ok_or_else(|| Problem::unauthenticated("log in first"))?;
+        let identity = app
+            .identify(proof.token())
+            .await?
+            .ok_or_else(|| Problem::unauthenticated("the session is not valid or has ended"))?;
+        let reads = [Method::GET, Method::HEAD, Method::OPTIONS];
+        if matches!(proof, Proof::Cookie(_)) && !reads.contains(&parts.method) {
+            let word = parts.headers.get(cookies::CSRF_HEADER);
+            let expected = app.tokens.csrf(identity.session);
+            let fits = word.is_some_and(|word| word.as_bytes().ct_eq(expected.as_bytes()).into());
+            if !fits {
+                let detail = "a write by cookie must send the cookie sidetone_csrf as x-csrf-token";
+                return Err(Problem::forbidden("csrf_failed", detail));
+            }
+        }
+        Ok(Self {
+            tenant: app.store.tenant(identity.tenant),
+            identity,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn admin_includes_supervisor_includes_agent_and_an_auditor_nothing() {
+        let order = [Role::Agent, Role::Supervisor, Role::Admin];
+        for (n, role) in order.iter().enumerate() {
+            for (m, needed) in order.iter().enumerate() {
+                assert_eq!(includes(*role, *needed), n >= m, "{role} {needed}");
+            }
+            assert!(!includes(Role::Auditor, *role));
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Passwords: argon2id, off the runtime's threads, a few at a time.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use argon2::Argon2;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::Semaphore;
+
+/// Hashes at once: each takes a core for some 20 ms and 19 MiB.
+const AT_ONCE: usize = 2;
+
+/// Logins that wait for their turn, about a second's worth. More are told to come back.
+const WAITING: usize = 64;
+
+/// Why a password was not looked at.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PasswordError {
+    #[error("too many logins at once")]
+    Busy,
+    #[error("password hashing failed: {0}")]
+    Failed(String),
+}
+
+/// Hashes and verifies. All hashes have the same cost.
+pub(crate) struct Passwords {
+    turns: Semaphore,
+    waiting: AtomicUsize,
+    /// Verified against when there is no such user, so that the answer takes as long.
+    nobody: String,
+}
+
+impl Passwords {
+    pub(crate) fn new() -> Result<Self, PasswordError> {
+        let nobody = SecretString::from(sidetone_service::random::token());
+        Ok(Self {
+            turns: Semaphore::new(AT_ONCE),
+            waiting: AtomicUsize::new(0),
+            nobody: hash(&nobody)?,
+        })
+    }
+
+    /// The password's hash as a PHC string.
+    pub(crate) async fn hash(&self, password: SecretString) -> Result<String, PasswordError> {
+        self.in_turn(move || hash(&password)).await?
+    }
+
+    /// Whether the password belongs to the hash. Without a hash it does not, after the same time.
+    pub(crate) async fn verify(
+        &self,
+        password: SecretString,
+        hash: Option<String>,
+    ) -> Result<bool, PasswordError> {
+        let known = hash.is_some();
+        let hash = hash.unwrap_or_else(|| self.nobody.clone());
+        let fits = self.in_turn(move || verify(&password, &hash)).await??;
+        Ok(fits && known)
+    }
+
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, PasswordError> {
+        let _waiting = Waiting::enter(&self.waiting)?;
+        let _turn = self
+            .turns
+            .acquire()
+            .await
+            .expect("the semaphore is never closed");
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|error| PasswordError::Failed(error.to_string()))
+    }
+}
+
+/// One of those who wait or work.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn enter(count: &'a AtomicUsize) -> Result<Self, PasswordError> {
+        let here = Self(count);
+        if count.fetch_add(1, Ordering::Relaxed) >= WAITING {
+            return Err(PasswordError::Busy); // `here` is dropped and counted out again
+        }
+        Ok(here)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn hash(password: &SecretString) -> Result<String, PasswordError> {
+    Argon2::default()
+        .hash_password(password.expose_secret().as_bytes())
+        .map(|hash| hash.to_string())
+        .map_err(|error| PasswordError::Failed(error.to_string()))
+}
+
+fn verify(password: &SecretString, hash: &str) -> Result<bool, PasswordError> {
+    let hash = PasswordHash::new(hash).map_err(|error| PasswordError::Failed(error.to_string()))?;
+    Ok(Argon2::default()
+        .verify_password(password.expose_secret().as_bytes(), &hash)
+        .is_ok())
+}
+
+/// Whether a new password is acceptable, or why not.
+pub(crate) fn check_strength(password: &SecretString) -> Result<(), &'static str> {
+    match password.expose_secret().chars().count() {
+        0..8 => Err("has fewer than 8 characters"),
+        8..=128 => Ok(()),
+        _ => Err("has more than 128 characters"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_password_fits_its_own_hash_only_and_nobody_has_one() {
+        let passwords = Passwords::new().unwrap();
+        let right = || SecretString::from("correct horse");
+        let hash = passwords.hash(right()).await.unwrap();
+        assert!(hash.starts_with("$argon2id$"));
+        assert!(passwords.verify(right(), Some(hash.clone())).await.unwrap());
+        let wrong = SecretString::from("correct house");
+        assert!(!passwords.verify(wrong, Some(hash)).await.unwrap());
+        assert!(!passwords.verify(right(), None).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn more_logins_than_can_wait_are_turned_away() {
+        let passwords = Passwords::new().unwrap();
+        let tries = (0..=WAITING).map(|_| passwords.verify(SecretString::from("x"), None));
+        let results = futures_util::future::join_all(tries).await;
+        let busy = results
+            .iter()
+            .filter(|result| matches!(result, Err(PasswordError::Busy)))
+            .count();
+        assert_eq!(busy, 1);
+    }
+}

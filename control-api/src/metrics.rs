@@ -1,0 +1,60 @@
+//! Metrics of the control plane.
+
+use std::time::Duration;
+
+use axum::http::{Method, StatusCode};
+use metrics::{counter, gauge, histogram};
+
+/// A request was answered. `route` is a pattern of ours, so there are few.
+pub(crate) fn request(method: &Method, route: String, status: StatusCode, took: Duration) {
+    // methods of clients' own making must not become labels
+    let method = match method.as_str() {
+        known @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => {
+            known.to_owned()
+        }
+        _ => "other".to_owned(),
+    };
+    let status = status.as_str().to_owned();
+    counter!("http_requests_total", "method" => method.clone(), "route" => route.clone(),
+        "status" => status)
+    .increment(1);
+    histogram!("http_request_duration_seconds", "method" => method, "route" => route)
+        .record(took.as_secs_f64());
+}
+
+/// A login was tried, with its outcome: `ok`, `wrong`, `limited` or `busy`.
+pub(crate) fn login(outcome: &'static str) {
+    counter!("logins_total", "outcome" => outcome).increment(1);
+}
+
+/// An event was applied; `changed` says whether it did anything.
+pub(crate) fn event_applied(changed: bool, took: Duration) {
+    let effect = if changed { "changed" } else { "none" };
+    counter!("call_events_total", "effect" => effect).increment(1);
+    histogram!("call_event_apply_seconds").record(took.as_secs_f64());
+}
+
+/// A call ended with that class.
+pub(crate) fn call_ended(class: &'static str) {
+    counter!("calls_ended_total", "class" => class).increment(1);
+}
+
+/// Sockets connected now.
+pub(crate) fn sockets(change: f64) {
+    gauge!("realtime_clients").increment(change);
+}
+
+/// A client was too slow to take what it was sent, and was cut off.
+pub(crate) fn slow_client() {
+    counter!("realtime_slow_clients_total").increment(1);
+}
+
+/// Signals that came faster than they were passed on.
+pub(crate) fn signals_missed(count: u64) {
+    counter!("realtime_signals_missed_total").increment(count);
+}
+
+/// A webhook came, with what became of it: `taken`, `duplicate` or `refused`.
+pub(crate) fn webhook(outcome: &'static str) {
+    counter!("webhooks_total", "source" => "livekit", "outcome" => outcome).increment(1);
+}

@@ -1,0 +1,252 @@
+//! Every route, and what lies around all of them.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use sidetone_service::clock;
+use socketioxide::layer::SocketIoLayer;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate as _};
+use tower_http::cors::CorsLayer;
+use tracing::error;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::livekit::Livekit;
+use crate::problem::Problem;
+use crate::{assets, auth, metrics, routes as r};
+
+/// Bytes of a request's body.
+pub(crate) const BODY_LIMIT: usize = 1 << 20;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Sidetone",
+        description = "Supervisors see, hear and act on live calls. Errors are RFC 9457 problems; \
+            lists are `{items, nextCursor}`; times are RFC 3339 in UTC; ids are UUIDv7.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    modifiers(&Security),
+    security(("bearer" = []), ("cookie" = []))
+)]
+struct Document;
+
+struct Security;
+
+impl utoipa::Modify for Security {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some("The `access_token` of a login."))
+            .build();
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        let cookie = ApiKeyValue::with_description(
+            auth::cookies::SESSION,
+            "Set by a login. Writes must send the cookie `sidetone_csrf` as `x-csrf-token`.",
+        );
+        components.add_security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+    }
+}
+
+/// The routes of the API with their description.
+fn api() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(r::login::login))
+        .routes(routes!(r::login::login_short))
+        .routes(routes!(r::logout::logout))
+        .routes(routes!(r::logout::logout_short))
+        .routes(routes!(r::me::me))
+        .routes(routes!(r::me::update_profile))
+        .routes(routes!(r::users::list, r::users::create))
+        .routes(routes!(r::users::one, r::users::update, r::users::remove))
+        .routes(routes!(r::clients::list, r::clients::create))
+        .routes(routes!(r::calls::list))
+        .routes(routes!(r::calls::active))
+        .routes(routes!(r::calls::active_count))
+        .routes(routes!(r::calls::active_one))
+        .routes(routes!(r::calls::one))
+        .routes(routes!(r::listen::listen, r::listen::unlisten))
+        .routes(routes!(r::recordings::of_call))
+        .routes(routes!(r::recordings::one))
+        .routes(routes!(r::audio::audio))
+        .routes(routes!(r::dashboard::health))
+        .routes(routes!(r::dashboard::metrics))
+        .routes(routes!(r::dashboard::active_calls))
+        .routes(routes!(r::dashboard::recent_calls))
+        .routes(routes!(r::webhook_livekit::livekit))
+        .routes(routes!(r::docs::openapi))
+        .routes(routes!(r::docs::docs))
+        .routes(routes!(r::docs::script))
+}
+
+/// The description of the API.
+pub(crate) fn document() -> utoipa::openapi::OpenApi {
+    api().into_openapi()
+}
+
+/// The whole public listener.
+pub(crate) fn router(app: &Arc<App>, sockets: SocketIoLayer) -> Router {
+    let (routes, _) = api().split_for_parts();
+    let compression = CompressionLayer::new().gzip(true).compress_when(
+        // audio is compressed already, and ranges of it must stay what they are
+        DefaultPredicate::new().and(NotForContentType::const_new("audio/")),
+    );
+    let router = routes
+        .fallback(fallback)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn(count))
+        .layer(middleware::from_fn_with_state(
+            app.clone(),
+            security_headers,
+        ))
+        .layer(compression)
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(sockets)
+        .with_state(app.clone());
+    match cors(app) {
+        Some(cors) => router.layer(cors),
+        None => router,
+    }
+}
+
+async fn fallback(method: Method, uri: Uri, request: Request) -> Response {
+    let path = uri.path();
+    if path == "/api" || path.starts_with("/api/") {
+        return Problem::not_found("route").into_response();
+    }
+    if method != Method::GET && method != Method::HEAD {
+        return method_not_allowed().await.into_response();
+    }
+    assets::serve(path, request.headers())
+}
+
+async fn method_not_allowed() -> Problem {
+    let detail = "this route does not take that method; the header Allow says which it takes";
+    Problem::new(
+        axum::http::StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        detail,
+    )
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the layer gives it away")]
+fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(ToString::to_string)
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_default();
+    error!(panic = text, "a request handler panicked");
+    Problem::internal().into_response()
+}
+
+/// Counts and times requests by route, not by path: paths hold ids.
+async fn count(matched: Option<MatchedPath>, request: Request, next: Next) -> Response {
+    let method = request.method().clone();
+    let route = matched.map_or_else(|| "other".to_owned(), |path| path.as_str().to_owned());
+    let start = clock::now();
+    let response = next.run(request).await;
+    metrics::request(&method, route, response.status(), clock::now() - start);
+    response
+}
+
+async fn security_headers(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let set = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (
+            HeaderName::from_static("permissions-policy"),
+            "microphone=(self), camera=(), geolocation=()",
+        ),
+    ];
+    for (name, value) in set {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    let policy = content_security_policy(app.livekit.as_ref().map(Livekit::ws_url));
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}
+
+/// What our pages may load and talk to: themselves and the SFU.
+fn content_security_policy(livekit: Option<&str>) -> String {
+    let mut connect = String::from("'self'");
+    let parts = livekit.and_then(|url| url.split_once("://"));
+    if let Some((scheme, rest)) = parts {
+        let host = rest.split('/').next().unwrap_or(rest);
+        // the client asks over HTTP why a WebSocket was refused
+        let http = if scheme == "wss" { "https" } else { "http" };
+        connect = format!("'self' {scheme}://{host} {http}://{host}");
+    }
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+         img-src 'self' data: blob:; font-src 'self'; media-src 'self' blob:; \
+         worker-src 'self' blob:; manifest-src 'self'; connect-src {connect}; \
+         base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    )
+}
+
+/// Lets pages of the allowed origins call the API with a bearer token; cookies stay ours.
+fn cors(app: &App) -> Option<CorsLayer> {
+    let origins: Vec<HeaderValue> = app
+        .origins
+        .others()
+        .iter()
+        .filter_map(|origin| HeaderValue::from_str(origin).ok())
+        .collect();
+    if origins.is_empty() {
+        return None;
+    }
+    let methods = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+    ];
+    Some(
+        CorsLayer::new()
+            .allow_origin(origins)
+            .allow_methods(methods)
+            .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::RANGE])
+            .expose_headers([
+                header::CONTENT_RANGE,
+                header::CONTENT_DISPOSITION,
+                header::ETAG,
+                header::RETRY_AFTER,
+            ]),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_may_talk_to_themselves_and_the_sfu_only() {
+        let policy = content_security_policy(Some("wss://sfu.example:7880/path"));
+        assert!(
+            policy.contains("connect-src 'self' wss://sfu.example:7880 https://sfu.example:7880;")
+        );
+        assert!(policy.contains("script-src 'self';"));
+        assert!(content_security_policy(None).contains("connect-src 'self';"));
+    }
+}

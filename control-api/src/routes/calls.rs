@@ -1,0 +1,202 @@
+//! `GET /api/calls…`: calls as they are and were.
+
+use std::sync::Arc;
+
+use axum::Json as Answer;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use sidetone_wire::{Call, CallId, CallStatus, Direction, Timestamp, Upstream};
+use utoipa::{IntoParams, ToSchema};
+
+use super::page::{self, Page};
+use crate::app::{App, now};
+use crate::auth::Caller;
+use crate::extract::{Path, Query};
+use crate::problem::{Problem, ProblemBody};
+use crate::store::{CallFilter, CallState, Place};
+
+/// Characters of a search, at most.
+const SEARCH_MAX: usize = 200;
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListCalls {
+    /// Exactly this state.
+    status: Option<CallStatus>,
+    direction: Option<Direction>,
+    upstream: Option<Upstream>,
+    /// The agent's id or name.
+    agent: Option<String>,
+    /// One of the call's tags.
+    tag: Option<String>,
+    /// Found anywhere in numbers, names, room or upstream id; at most 200 characters.
+    q: Option<String>,
+    /// Started then or later.
+    from: Option<Timestamp>,
+    /// Started then or earlier.
+    to: Option<Timestamp>,
+    /// Lasted at least that many seconds.
+    min_duration: Option<u32>,
+    /// 1 to 100, default 50.
+    limit: Option<u32>,
+    /// `nextCursor` of the page before.
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListActive {
+    /// 1 to 100, default 50.
+    limit: Option<u32>,
+    /// `nextCursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// How many there are.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Count {
+    count: u64,
+}
+
+/// List calls
+///
+/// Newest first, all conditions together.
+#[utoipa::path(
+    get, path = "/api/calls", tag = "calls", params(ListCalls),
+    responses(
+        (status = 200, description = "Calls", body = Page<Call>),
+        (status = 422, description = "A parameter is unknown or wrong", body = ProblemBody),
+    ),
+)]
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Query(query): Query<ListCalls>,
+) -> Result<Answer<Page<Call>>, Problem> {
+    if query
+        .q
+        .as_ref()
+        .is_some_and(|q| q.chars().count() > SEARCH_MAX)
+    {
+        return Err(Problem::invalid_field("q", "has more than 200 characters"));
+    }
+    if let (Some(from), Some(to)) = (query.from, query.to)
+        && from > to
+    {
+        return Err(Problem::invalid_field("to", "is earlier than from"));
+    }
+    let filter = CallFilter {
+        state: query.status.map_or(CallState::Any, CallState::Is),
+        direction: query.direction,
+        upstream: query.upstream,
+        agent: query.agent,
+        tag: query.tag,
+        q: query.q,
+        from: query.from,
+        to: query.to,
+        min_duration_seconds: query.min_duration,
+    };
+    page_of(&app, &caller, &filter, query.limit, query.cursor.as_deref()).await
+}
+
+/// List active calls
+///
+/// Newest first.
+#[utoipa::path(
+    get, path = "/api/calls/active", tag = "calls", params(ListActive),
+    responses((status = 200, description = "Calls that have not ended", body = Page<Call>)),
+)]
+pub(crate) async fn active(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Query(query): Query<ListActive>,
+) -> Result<Answer<Page<Call>>, Problem> {
+    let filter = CallFilter {
+        state: CallState::Active,
+        ..CallFilter::default()
+    };
+    page_of(&app, &caller, &filter, query.limit, query.cursor.as_deref()).await
+}
+
+/// Count active calls
+#[utoipa::path(
+    get, path = "/api/calls/active/count", tag = "calls",
+    responses((status = 200, description = "How many calls have not ended", body = Count)),
+)]
+pub(crate) async fn active_count(caller: Caller) -> Result<Answer<Count>, Problem> {
+    let count = caller.tenant.active_count().await?;
+    Ok(Answer(Count { count }))
+}
+
+/// One active call
+#[utoipa::path(
+    get, path = "/api/calls/active/{id}", tag = "calls", params(("id" = CallId, Path, description = "The call")),
+    responses(
+        (status = 200, description = "The call", body = Call),
+        (status = 404, description = "No such call, or it has ended", body = ProblemBody),
+    ),
+)]
+pub(crate) async fn active_one(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<CallId>,
+) -> Result<Answer<Call>, Problem> {
+    let call = find(&app, &caller, id).await?;
+    if call.ended_at.is_some() {
+        return Err(Problem::not_found("active call"));
+    }
+    Ok(Answer(call))
+}
+
+/// One call
+#[utoipa::path(
+    get, path = "/api/calls/{id}", tag = "calls", params(("id" = CallId, Path, description = "The call")),
+    responses(
+        (status = 200, description = "The call", body = Call),
+        (status = 404, description = "No such call", body = ProblemBody),
+    ),
+)]
+pub(crate) async fn one(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<CallId>,
+) -> Result<Answer<Call>, Problem> {
+    Ok(Answer(find(&app, &caller, id).await?))
+}
+
+/// One of the caller's tenant's calls.
+pub(super) async fn find(app: &App, caller: &Caller, id: CallId) -> Result<Call, Problem> {
+    let call = caller.tenant.call(id, now()).await?;
+    let mut call = call.ok_or_else(|| Problem::not_found("call"))?;
+    app.enliven(&mut call);
+    Ok(call)
+}
+
+async fn page_of(
+    app: &App,
+    caller: &Caller,
+    filter: &CallFilter,
+    limit: Option<u32>,
+    cursor: Option<&str>,
+) -> Result<Answer<Page<Call>>, Problem> {
+    let limit = page::limit(limit)?;
+    let after = cursor.map(read_place).transpose()?;
+    let mut calls = caller.tenant.calls(filter, after, limit + 1, now()).await?;
+    for call in &mut calls {
+        app.enliven(call);
+    }
+    Ok(Answer(Page::cut(calls, limit, |call| {
+        format!("{}.{}", call.started_at.unix_ms(), call.id)
+    })))
+}
+
+fn read_place(cursor: &str) -> Result<Place, Problem> {
+    let text = page::place(cursor)?;
+    let (at, id) = text.split_once('.').ok_or_else(page::wrong_cursor)?;
+    Ok(Place {
+        started_at: Timestamp::from_unix_ms(at.parse().map_err(|_| page::wrong_cursor())?),
+        id: id.parse().map_err(|_| page::wrong_cursor())?,
+    })
+}

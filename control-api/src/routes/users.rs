@@ -1,0 +1,308 @@
+//! `/api/users`: the tenant's people, for its admins.
+
+use std::sync::Arc;
+
+use axum::Json as Answer;
+use axum::extract::State;
+use axum::http::StatusCode;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use sidetone_service::clock;
+use sidetone_wire::{Role, TenantId, Timestamp, UserId};
+use tracing::info;
+use utoipa::{IntoParams, ToSchema};
+
+use super::me;
+use super::page::{self, Page};
+use crate::app::{App, now};
+use crate::auth::{Caller, PasswordError, check_strength};
+use crate::extract::{Json, Path, Query};
+use crate::problem::{Problem, ProblemBody};
+use crate::store::{NewUser, User, UserChange};
+
+/// A user of the tenant.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = User)]
+pub(crate) struct UserView {
+    id: UserId,
+    username: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    full_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forwarding_number: Option<String>,
+    role: Role,
+    client_id: TenantId,
+    /// Cannot log in.
+    disabled: bool,
+    created_at: Timestamp,
+}
+
+/// A user to be added.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct CreateUser {
+    /// 1 to 64 characters of `a-z 0-9 . _ @ + -`; letters are taken in lower case.
+    username: String,
+    /// 8 to 128 characters.
+    #[schema(value_type = String, format = Password)]
+    password: SecretString,
+    role: Role,
+    full_name: Option<String>,
+    /// The tenant; one's own unless an admin of the default tenant says otherwise.
+    client_id: Option<TenantId>,
+}
+
+/// What is to be changed; what is missing stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct UpdateUser {
+    role: Option<Role>,
+    /// Cannot log in; running sessions end at once.
+    disabled: Option<bool>,
+    full_name: Option<String>,
+    #[schema(value_type = Option<String>, format = Password)]
+    password: Option<SecretString>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListUsers {
+    /// 1 to 100, default 50.
+    limit: Option<u32>,
+    /// `nextCursor` of the page before.
+    cursor: Option<String>,
+}
+
+fn view(user: User, tenant: TenantId) -> UserView {
+    UserView {
+        id: user.id,
+        username: user.username,
+        full_name: user.full_name,
+        forwarding_number: user.forwarding_number,
+        role: user.role,
+        client_id: tenant,
+        disabled: user.disabled,
+        created_at: user.created_at,
+    }
+}
+
+/// Whoever may see the people: admins and auditors.
+fn may_look(caller: &Caller) -> Result<(), Problem> {
+    if caller.identity.role == Role::Auditor {
+        return Ok(());
+    }
+    caller.needs(Role::Admin)
+}
+
+async fn hash(app: &App, password: SecretString) -> Result<String, Problem> {
+    check_strength(&password).map_err(|why| Problem::invalid_field("password", why))?;
+    app.passwords
+        .hash(password)
+        .await
+        .map_err(|error| match error {
+            PasswordError::Busy => Problem::unavailable("busy", error.to_string()),
+            PasswordError::Failed(text) => {
+                tracing::error!(error = text, "a password could not be hashed");
+                Problem::internal()
+            }
+        })
+}
+
+/// List users
+#[utoipa::path(
+    get, path = "/api/users", tag = "people", params(ListUsers),
+    responses(
+        (status = 200, description = "The tenant's users by name", body = Page<UserView>),
+        (status = 403, description = "Needs the role admin or auditor", body = ProblemBody),
+    ),
+)]
+pub(crate) async fn list(
+    caller: Caller,
+    Query(query): Query<ListUsers>,
+) -> Result<Answer<Page<UserView>>, Problem> {
+    may_look(&caller)?;
+    let limit = page::limit(query.limit)?;
+    let after = query.cursor.as_deref().map(page::place).transpose()?;
+    let users = caller.tenant.users(after.as_deref(), limit + 1).await?;
+    let tenant = caller.tenant.id();
+    let users = users.into_iter().map(|user| view(user, tenant)).collect();
+    Ok(Answer(Page::cut(users, limit, |user: &UserView| {
+        user.username.clone()
+    })))
+}
+
+/// One user
+#[utoipa::path(
+    get, path = "/api/users/{id}", tag = "people", params(("id" = UserId, Path, description = "The user")),
+    responses(
+        (status = 200, description = "The user", body = UserView),
+        (status = 404, description = "No such user", body = ProblemBody),
+    ),
+)]
+pub(crate) async fn one(
+    caller: Caller,
+    Path(id): Path<UserId>,
+) -> Result<Answer<UserView>, Problem> {
+    may_look(&caller)?;
+    let user = caller.tenant.user(id).await?;
+    let user = user.ok_or_else(|| Problem::not_found("user"))?;
+    Ok(Answer(view(user, caller.tenant.id())))
+}
+
+/// Add a user
+#[utoipa::path(
+    post, path = "/api/users", tag = "people", request_body = CreateUser,
+    responses(
+        (status = 201, description = "The user", body = UserView),
+        (status = 403, description = "Needs the role admin, or names another tenant", body = ProblemBody),
+        (status = 409, description = "The name is taken", body = ProblemBody),
+        (status = 422, description = "A field is wrong", body = ProblemBody),
+    ),
+)]
+pub(crate) async fn create(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Json(create): Json<CreateUser>,
+) -> Result<(StatusCode, Answer<UserView>), Problem> {
+    caller.needs(Role::Admin)?;
+    let tenant = match create.client_id {
+        Some(other) if !caller.belongs_to(other) => {
+            if !caller.is_super_admin() {
+                let detail = "people can be added to one's own tenant only";
+                return Err(Problem::forbidden("other_tenant", detail));
+            }
+            let clients = app.store.clients().await?;
+            if !clients.iter().any(|client| client.id == other) {
+                return Err(Problem::invalid_field("clientId", "is no tenant"));
+            }
+            app.store.tenant(other)
+        }
+        _ => caller.tenant.clone(),
+    };
+    let username = username(&create.username)?;
+    let full_name = me::name("fullName", create.full_name)?;
+    let password_hash = hash(&app, create.password).await?;
+    let new = NewUser {
+        id: UserId(clock::new_id()),
+        username,
+        password_hash,
+        full_name,
+        role: create.role,
+        at: now(),
+    };
+    tenant.add_user(&new).await.map_err(|error| {
+        if error.is_duplicate() {
+            Problem::conflict("username_taken", "a user of that name exists")
+        } else {
+            error.into()
+        }
+    })?;
+    info!(by = %caller.identity.user, user = %new.id, role = %new.role, "user added");
+    let user = tenant.user(new.id).await?;
+    let user = user.ok_or_else(|| Problem::not_found("user"))?;
+    Ok((StatusCode::CREATED, Answer(view(user, tenant.id()))))
+}
+
+/// Change a user
+///
+/// A new role, a new password or being disabled ends the user's sessions at once.
+#[utoipa::path(
+    patch, path = "/api/users/{id}", tag = "people", request_body = UpdateUser,
+    params(("id" = UserId, Path, description = "The user")),
+    responses(
+        (status = 200, description = "The user as they are now", body = UserView),
+        (status = 404, description = "No such user", body = ProblemBody),
+        (status = 409, description = "The last admin, or a user of other tenants too", body = ProblemBody),
+    ),
+)]
+pub(crate) async fn update(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<UserId>,
+    Json(update): Json<UpdateUser>,
+) -> Result<Answer<UserView>, Problem> {
+    caller.needs(Role::Admin)?;
+    let known = caller.tenant.user(id).await?;
+    let known = known.ok_or_else(|| Problem::not_found("user"))?;
+    let full_name = me::name("fullName", update.full_name)?;
+    if (update.password.is_some() || full_name.is_some()) && caller.tenant.shares_user(id).await? {
+        let detail = "the user belongs to other tenants too: name and password are their own";
+        return Err(Problem::conflict("shared_user", detail));
+    }
+    let loses_admin =
+        update.disabled == Some(true) || update.role.is_some_and(|role| role != Role::Admin);
+    if loses_admin {
+        keep_an_admin(&caller, &known).await?;
+    }
+    let password_hash = match update.password {
+        Some(password) => Some(hash(&app, password).await?),
+        None => None,
+    };
+    let ends_sessions = update.role.is_some_and(|role| role != known.role)
+        || update.disabled == Some(true)
+        || password_hash.is_some();
+    let change = UserChange {
+        role: update.role,
+        disabled: update.disabled,
+        full_name,
+        forwarding_number: None,
+        password_hash,
+    };
+    caller.tenant.change_user(id, &change, now()).await?;
+    if ends_sessions {
+        app.end_user(caller.tenant.id(), id).await?;
+    }
+    info!(by = %caller.identity.user, user = %id, ends_sessions, "user changed");
+    let user = caller.tenant.user(id).await?;
+    let user = user.ok_or_else(|| Problem::not_found("user"))?;
+    Ok(Answer(view(user, caller.tenant.id())))
+}
+
+/// Remove a user
+///
+/// Their sessions end at once.
+#[utoipa::path(
+    delete, path = "/api/users/{id}", tag = "people", params(("id" = UserId, Path, description = "The user")),
+    responses(
+        (status = 204, description = "They are gone"),
+        (status = 404, description = "No such user", body = ProblemBody),
+        (status = 409, description = "The last admin", body = ProblemBody),
+    ),
+)]
+pub(crate) async fn remove(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<UserId>,
+) -> Result<StatusCode, Problem> {
+    caller.needs(Role::Admin)?;
+    let known = caller.tenant.user(id).await?;
+    let known = known.ok_or_else(|| Problem::not_found("user"))?;
+    keep_an_admin(&caller, &known).await?;
+    caller.tenant.remove_user(id).await?;
+    app.end_user(caller.tenant.id(), id).await?;
+    info!(by = %caller.identity.user, user = %id, "user removed");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Nobody may lock a tenant out of its own administration.
+async fn keep_an_admin(caller: &Caller, user: &User) -> Result<(), Problem> {
+    let is_one = user.role == Role::Admin && !user.disabled;
+    if is_one && caller.tenant.active_admins().await? <= 1 {
+        let detail = "this is the last admin of the tenant";
+        return Err(Problem::conflict("last_admin", detail));
+    }
+    Ok(())
+}
+
+fn username(text: &str) -> Result<String, Problem> {
+    let name = text.trim().to_lowercase();
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._@+-".contains(c);
+    if (1..=64).contains(&name.len()) && name.chars().all(fits) {
+        Ok(name)
+    } else {
+        let message = "is not 1 to 64 characters of a-z, 0-9 and . _ @ + -";
+        Err(Problem::invalid_field("username", message))
+    }
+}

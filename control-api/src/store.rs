@@ -1,0 +1,172 @@
+//! The database: every line of SQL of the project is below this module.
+//!
+//! One SQL text runs on SQLite and PostgreSQL through sqlx's `Any` driver.
+//!
+//! **Invariant**: what belongs to a tenant is read and changed through a [`Tenant`] only, whose
+//! statements all name the tenant: another tenant's row answers like one that is not there. The
+//! methods of [`Store`] itself are for those who act for no tenant: login, the event consumer, the
+//! sweeper.
+
+mod calls;
+mod columns;
+mod events;
+mod health;
+mod people;
+mod recordings;
+mod sessions;
+mod statistics;
+mod tenants;
+mod watchers;
+
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use sidetone_wire::TenantId;
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::{Any, AnyPool, Executor as _, Transaction};
+
+pub(crate) use calls::{CallFilter, CallState, Place};
+pub(crate) use events::Applied;
+pub(crate) use people::{NewUser, User, UserChange};
+pub(crate) use sessions::{Identity, LoginUser, NewSession};
+pub(crate) use statistics::Statistics;
+pub(crate) use tenants::{Client, DEFAULT_TENANT};
+pub(crate) use watchers::Watched;
+
+/// Connections to the database: SQLite has one writer anyway, and readers are quick.
+const POOL: u32 = 8;
+
+/// How long a request waits for a connection before it is told that the database is away.
+const ACQUIRE: Duration = Duration::from_secs(5);
+
+/// How long SQLite waits for another writer, in milliseconds.
+const SQLITE_SETUP: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; \
+    PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON;";
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
+
+type Tx = Transaction<'static, Any>;
+pub(crate) type Result<T> = std::result::Result<T, Error>;
+
+/// Why the database did not do it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// What the driver says.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The schema cannot be brought up to date.
+    #[error("migration: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// A row holds what this version cannot read.
+    #[error("column {column} holds what this version cannot read: {why}")]
+    Column { column: String, why: String },
+}
+
+impl Error {
+    /// Whether it is worth trying again later: the database is away or busy.
+    pub(crate) fn is_temporary(&self) -> bool {
+        match self {
+            // SQLite: busy, locked, I/O, full, cannot open; PostgreSQL: class 08, 53, 57
+            Self::Database(sqlx::Error::Database(error)) => error.code().is_some_and(|code| {
+                matches!(
+                    code.as_ref(),
+                    "5" | "6" | "10" | "13" | "14" | "261" | "262" | "517"
+                ) || (code.len() == 5 && ["08", "53", "57"].iter().any(|c| code.starts_with(c)))
+            }),
+            Self::Database(error) => matches!(
+                error,
+                sqlx::Error::Io(_)
+                    | sqlx::Error::Tls(_)
+                    | sqlx::Error::PoolTimedOut
+                    | sqlx::Error::PoolClosed
+                    | sqlx::Error::WorkerCrashed
+            ),
+            Self::Migration(_) | Self::Column { .. } => false,
+        }
+    }
+
+    /// Whether a unique column has that value already.
+    pub(crate) fn is_duplicate(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(error)) if error.is_unique_violation())
+    }
+}
+
+/// The database. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Store {
+    pool: AnyPool,
+    begin_write: &'static str,
+}
+
+/// One tenant's part of the database. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Tenant {
+    store: Store,
+    id: TenantId,
+}
+
+impl Store {
+    /// Connects and brings the schema up to date.
+    pub(crate) async fn open(url: &SecretString) -> Result<Self> {
+        sqlx::any::install_default_drivers();
+        let url = url.expose_secret();
+        let sqlite = url.starts_with("sqlite:");
+        let options = AnyPoolOptions::new()
+            .max_connections(POOL)
+            .acquire_timeout(ACQUIRE)
+            .after_connect(move |connection, _| {
+                Box::pin(async move {
+                    if sqlite {
+                        connection.execute(SQLITE_SETUP).await?;
+                    }
+                    Ok(())
+                })
+            });
+        let url = if sqlite && !url.contains("mode=") {
+            let separator = if url.contains('?') { '&' } else { '?' };
+            format!("{url}{separator}mode=rwc")
+        } else {
+            url.to_owned()
+        };
+        let pool = options
+            .connect_with(AnyConnectOptions::from_str(&url)?)
+            .await?;
+        MIGRATIONS.run(&pool).await?;
+        let store = Self {
+            pool,
+            // a write that begins as a read may find that another was faster, and SQLite then
+            // fails it instead of waiting
+            begin_write: if sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" },
+        };
+        Ok(store)
+    }
+
+    /// That tenant's part.
+    pub(crate) fn tenant(&self, id: TenantId) -> Tenant {
+        Tenant {
+            store: self.clone(),
+            id,
+        }
+    }
+
+    async fn write(&self) -> Result<Tx> {
+        Ok(self.pool.begin_with(self.begin_write).await?)
+    }
+}
+
+impl Tenant {
+    /// Whose part it is.
+    pub(crate) fn id(&self) -> TenantId {
+        self.id
+    }
+
+    fn pool(&self) -> &AnyPool {
+        &self.store.pool
+    }
+
+    /// The tenant's id as the database has it.
+    fn key(&self) -> String {
+        self.id.to_string()
+    }
+}

@@ -1,0 +1,151 @@
+//! Columns as this project's types, and statements with a variable number of conditions.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use serde::de::DeserializeOwned;
+use sidetone_wire::Timestamp;
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
+use sqlx::{Any, AssertSqlSafe, Row as _};
+
+use super::{Error, Result};
+
+pub(super) trait Columns {
+    fn text(&self, column: &str) -> Result<String>;
+    fn opt_text(&self, column: &str) -> Result<Option<String>>;
+    fn int(&self, column: &str) -> Result<i64>;
+    fn opt_int(&self, column: &str) -> Result<Option<i64>>;
+
+    fn parsed<T: FromStr<Err: Display>>(&self, column: &str) -> Result<T> {
+        self.text(column)?
+            .parse()
+            .map_err(|error: T::Err| unreadable(column, &error))
+    }
+
+    fn opt_parsed<T: FromStr<Err: Display>>(&self, column: &str) -> Result<Option<T>> {
+        self.opt_text(column)?
+            .map(|text| {
+                text.parse()
+                    .map_err(|error: T::Err| unreadable(column, &error))
+            })
+            .transpose()
+    }
+
+    fn json<T: DeserializeOwned>(&self, column: &str) -> Result<T> {
+        serde_json::from_str(&self.text(column)?).map_err(|error| unreadable(column, &error))
+    }
+
+    fn time(&self, column: &str) -> Result<Timestamp> {
+        Ok(Timestamp::from_unix_ms(self.int(column)?))
+    }
+
+    fn opt_time(&self, column: &str) -> Result<Option<Timestamp>> {
+        Ok(self.opt_int(column)?.map(Timestamp::from_unix_ms))
+    }
+
+    fn flag(&self, column: &str) -> Result<bool> {
+        Ok(self.int(column)? != 0)
+    }
+
+    fn unsigned(&self, column: &str) -> Result<u64> {
+        Ok(u64::try_from(self.int(column)?).unwrap_or(0))
+    }
+}
+
+impl Columns for AnyRow {
+    fn text(&self, column: &str) -> Result<String> {
+        Ok(self.try_get(column)?)
+    }
+
+    fn opt_text(&self, column: &str) -> Result<Option<String>> {
+        Ok(self.try_get(column)?)
+    }
+
+    fn int(&self, column: &str) -> Result<i64> {
+        Ok(self.try_get(column)?)
+    }
+
+    fn opt_int(&self, column: &str) -> Result<Option<i64>> {
+        Ok(self.try_get(column)?)
+    }
+}
+
+fn unreadable(column: &str, why: &dyn Display) -> Error {
+    Error::Column {
+        column: column.to_owned(),
+        why: why.to_string(),
+    }
+}
+
+pub(super) fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).expect("plain data without maps of odd keys")
+}
+
+enum Bind {
+    Text(String),
+    Int(i64),
+}
+
+/// A statement that grows with its conditions. Only constants of this crate become text of it;
+/// values are bound.
+pub(super) struct Statement {
+    sql: String,
+    binds: Vec<Bind>,
+}
+
+impl Statement {
+    pub(super) fn new(sql: &str) -> Self {
+        Self {
+            sql: sql.to_owned(),
+            binds: Vec::new(),
+        }
+    }
+
+    pub(super) fn sql(&mut self, part: &str) -> &mut Self {
+        self.sql.push_str(part);
+        self
+    }
+
+    /// Appends a placeholder for a text.
+    pub(super) fn text(&mut self, value: impl Into<String>) -> &mut Self {
+        self.binds.push(Bind::Text(value.into()));
+        self.placeholder()
+    }
+
+    /// Appends a placeholder for a number.
+    pub(super) fn int(&mut self, value: i64) -> &mut Self {
+        self.binds.push(Bind::Int(value));
+        self.placeholder()
+    }
+
+    fn placeholder(&mut self) -> &mut Self {
+        self.sql.push('$');
+        self.sql.push_str(&self.binds.len().to_string());
+        self
+    }
+
+    pub(super) fn query(self) -> Query<'static, Any, AnyArguments> {
+        let mut query = sqlx::query(AssertSqlSafe(self.sql));
+        for bind in self.binds {
+            query = match bind {
+                Bind::Text(value) => query.bind(value),
+                Bind::Int(value) => query.bind(value),
+            };
+        }
+        query
+    }
+}
+
+/// A pattern for `LIKE … ESCAPE '\'` that finds `text` anywhere.
+pub(super) fn contains(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}

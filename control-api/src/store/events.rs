@@ -1,0 +1,354 @@
+//! Events of gateways and recorders, applied exactly once.
+//!
+//! Events come at least once. Those of a call's state are applied in order of `(fence, seq)`, and
+//! not again. Those of a recording may rightly come from a former holder of the call, so they are
+//! applied whenever they come, and are idempotent by the recording's id.
+
+use sidetone_wire::{
+    Call, CallEvent, CallFacts, CallId, EndReason, Manifest, Numbered, RecordingId, TakeState,
+    TenantId, Timestamp, UserId, socket::CallEventType,
+};
+use tracing::{info, warn};
+
+use super::columns::{Columns as _, json};
+use super::{Result, Store, Tx, calls, tenants};
+
+/// What an event changed.
+#[derive(Debug, Clone)]
+pub(crate) struct Applied {
+    pub(crate) kind: CallEventType,
+    /// The call as it is now, without its watchers.
+    pub(crate) call: Call,
+}
+
+impl Store {
+    /// Applies an event; `None` when it changed nothing.
+    pub(crate) async fn apply(&self, event: &Numbered, now: Timestamp) -> Result<Option<Applied>> {
+        let mut tx = self.write().await?;
+        let id = event.call;
+        let fresh = advance(&mut tx, event).await?;
+        let changed = match &event.event {
+            CallEvent::RecordingStarted {
+                recording,
+                started_at,
+            } => recording_started(&mut tx, id, *recording, *started_at, fresh).await?,
+            CallEvent::RecordingStored(manifest) => {
+                recording_stored(&mut tx, id, manifest, fresh).await?
+            }
+            CallEvent::RecordingFailed { recording, error } => {
+                recording_failed(&mut tx, id, *recording, error, fresh, now).await?
+            }
+            CallEvent::Facts(_) | CallEvent::Ended { .. } | CallEvent::ListenerLeft { .. }
+                if !fresh =>
+            {
+                None
+            }
+            CallEvent::Facts(facts) => Some(apply_facts(&mut tx, id, facts, now).await?),
+            CallEvent::Ended { at, reason } => ended(&mut tx, id, *at, reason).await?,
+            CallEvent::ListenerLeft { user } => listener_left(&mut tx, id, *user).await?,
+        };
+        let applied = match changed {
+            Some(kind) => calls::in_transaction(&mut tx, id, now)
+                .await?
+                .map(|call| Applied { kind, call }),
+            None => None,
+        };
+        tx.commit().await?;
+        Ok(applied)
+    }
+
+    /// Forgets how far events were applied. An in-process fleet begins its fencing numbers anew
+    /// with every start and keeps no event over one, so nothing old can come.
+    pub(crate) async fn forget_cursors(&self) -> Result<()> {
+        sqlx::query("DELETE FROM event_cursors")
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+}
+
+/// Moves the call's cursor to the event; `false` when it was there or further already.
+async fn advance(tx: &mut Tx, event: &Numbered) -> Result<bool> {
+    let (fence, seq) = (event.fence.cast_signed(), event.seq.cast_signed());
+    let done = sqlx::query(
+        "INSERT INTO event_cursors (call_id, fence, seq) VALUES ($1, $2, $3) \
+         ON CONFLICT (call_id) DO UPDATE SET fence = excluded.fence, seq = excluded.seq \
+         WHERE excluded.fence > event_cursors.fence \
+         OR (excluded.fence = event_cursors.fence AND excluded.seq > event_cursors.seq)",
+    )
+    .bind(event.call.to_string())
+    .bind(fence)
+    .bind(seq)
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+async fn apply_facts(
+    tx: &mut Tx,
+    id: CallId,
+    facts: &CallFacts,
+    now: Timestamp,
+) -> Result<CallEventType> {
+    let known = sqlx::query("SELECT ended_at FROM calls WHERE id = $1")
+        .bind(id.to_string())
+        .fetch_optional(&mut **tx)
+        .await?;
+    let tenant = tenants::of_call(tx, facts.tenant.as_deref()).await?;
+    let Some(known) = known else {
+        insert(tx, id, tenant, facts, now).await?;
+        return Ok(CallEventType::Started);
+    };
+    let was_over = known.opt_int("ended_at")?.is_some();
+    if was_over {
+        info!(call = %id, "a call that was taken for over is alive");
+    }
+    update(tx, id, tenant, facts, now).await?;
+    Ok(if was_over {
+        CallEventType::Started
+    } else {
+        CallEventType::Updated
+    })
+}
+
+async fn insert(
+    tx: &mut Tx,
+    id: CallId,
+    tenant: TenantId,
+    facts: &CallFacts,
+    now: Timestamp,
+) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO calls (id, client_id, upstream, upstream_call_id, direction, from_party, \
+         to_party, customer_name, agent_id, agent_name, livekit_room_name, status, started_at, \
+         answered_at, control_since, capabilities, seen_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $13, $15, $16)",
+    )
+    .bind(id.to_string())
+    .bind(tenant.to_string())
+    .bind(facts.upstream.as_str())
+    .bind(&facts.upstream_call_id)
+    .bind(facts.direction.as_str())
+    .bind(&facts.from)
+    .bind(&facts.to)
+    .bind(facts.customer_name.clone())
+    .bind(facts.agent_id.clone())
+    .bind(facts.agent_name.clone())
+    .bind(facts.livekit_room_name.clone())
+    .bind(status(facts))
+    .bind(facts.started_at.unix_ms())
+    .bind(facts.answered_at.map(Timestamp::unix_ms))
+    .bind(json(&facts.capabilities))
+    .bind(now.unix_ms())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn update(
+    tx: &mut Tx,
+    id: CallId,
+    tenant: TenantId,
+    facts: &CallFacts,
+    now: Timestamp,
+) -> Result<()> {
+    // a call that was answered stays answered when its gateway starts over; a hold or transfer is
+    // not the gateway's to end
+    sqlx::query(
+        "UPDATE calls SET client_id = $1, upstream = $2, upstream_call_id = $3, direction = $4, \
+         from_party = $5, to_party = $6, customer_name = $7, agent_id = $8, agent_name = $9, \
+         livekit_room_name = $10, answered_at = COALESCE(answered_at, $11), \
+         status = CASE WHEN status IN ('on_hold', 'transferring') THEN status \
+         WHEN COALESCE(answered_at, $11) IS NOT NULL THEN 'connected' ELSE 'connecting' END, \
+         end_class = NULL, end_code = NULL, ended_at = NULL, capabilities = $12, seen_at = $13 \
+         WHERE id = $14",
+    )
+    .bind(tenant.to_string())
+    .bind(facts.upstream.as_str())
+    .bind(&facts.upstream_call_id)
+    .bind(facts.direction.as_str())
+    .bind(&facts.from)
+    .bind(&facts.to)
+    .bind(facts.customer_name.clone())
+    .bind(facts.agent_id.clone())
+    .bind(facts.agent_name.clone())
+    .bind(facts.livekit_room_name.clone())
+    .bind(facts.answered_at.map(Timestamp::unix_ms))
+    .bind(json(&facts.capabilities))
+    .bind(now.unix_ms())
+    .bind(id.to_string())
+    .execute(&mut **tx)
+    .await?;
+    // recordings belong to whom the call belongs to
+    sqlx::query("UPDATE recordings SET client_id = $1 WHERE call_id = $2 AND client_id <> $1")
+        .bind(tenant.to_string())
+        .bind(id.to_string())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+fn status(facts: &CallFacts) -> &'static str {
+    if facts.answered_at.is_some() {
+        "connected"
+    } else {
+        "connecting"
+    }
+}
+
+async fn ended(
+    tx: &mut Tx,
+    id: CallId,
+    at: Timestamp,
+    reason: &EndReason,
+) -> Result<Option<CallEventType>> {
+    let done = sqlx::query(
+        "UPDATE calls SET status = 'ended', end_class = $1, end_code = $2, \
+         ended_at = CASE WHEN started_at > $3 THEN started_at ELSE $3 END, \
+         recording_state = CASE WHEN recording_state = 'failed' THEN 'failed' ELSE 'off' END \
+         WHERE id = $4 AND ended_at IS NULL",
+    )
+    .bind(reason.class.as_str())
+    .bind(&reason.code)
+    .bind(at.unix_ms())
+    .bind(id.to_string())
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query("DELETE FROM watchers WHERE call_id = $1")
+        .bind(id.to_string())
+        .execute(&mut **tx)
+        .await?;
+    Ok((done.rows_affected() > 0).then_some(CallEventType::Ended))
+}
+
+async fn listener_left(tx: &mut Tx, id: CallId, user: UserId) -> Result<Option<CallEventType>> {
+    let done = sqlx::query("DELETE FROM watchers WHERE call_id = $1 AND user_id = $2")
+        .bind(id.to_string())
+        .bind(user.to_string())
+        .execute(&mut **tx)
+        .await?;
+    Ok((done.rows_affected() > 0).then_some(CallEventType::Updated))
+}
+
+async fn recording_started(
+    tx: &mut Tx,
+    call: CallId,
+    recording: RecordingId,
+    started_at: Timestamp,
+    fresh: bool,
+) -> Result<Option<CallEventType>> {
+    let done = sqlx::query(
+        "INSERT INTO recordings (id, call_id, client_id, state, started_at) \
+         SELECT $1, c.id, c.client_id, 'recording', CAST($2 AS BIGINT) FROM calls c \
+         WHERE c.id = $3 ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(recording.to_string())
+    .bind(started_at.unix_ms())
+    .bind(call.to_string())
+    .execute(&mut **tx)
+    .await?;
+    if done.rows_affected() == 0 || !fresh {
+        return Ok(None);
+    }
+    sqlx::query(
+        "UPDATE calls SET recording_state = 'recording', recording_started_at = $1 \
+         WHERE id = $2 AND ended_at IS NULL",
+    )
+    .bind(started_at.unix_ms())
+    .bind(call.to_string())
+    .execute(&mut **tx)
+    .await?;
+    Ok(Some(CallEventType::Updated))
+}
+
+async fn recording_stored(
+    tx: &mut Tx,
+    call: CallId,
+    manifest: &Manifest,
+    fresh: bool,
+) -> Result<Option<CallEventType>> {
+    let done = sqlx::query(
+        "INSERT INTO recordings (id, call_id, client_id, state, started_at, duration_ms, channels, \
+         gaps, pauses, bytes, sha256, object) \
+         SELECT $1, c.id, c.client_id, 'stored', CAST($2 AS BIGINT), CAST($3 AS BIGINT), $4, $5, \
+         $6, CAST($7 AS BIGINT), $8, $9 FROM calls c WHERE c.id = $10 \
+         ON CONFLICT (id) DO UPDATE SET state = 'stored', started_at = excluded.started_at, \
+         duration_ms = excluded.duration_ms, channels = excluded.channels, gaps = excluded.gaps, \
+         pauses = excluded.pauses, bytes = excluded.bytes, sha256 = excluded.sha256, \
+         object = excluded.object, error = NULL WHERE recordings.state NOT IN ('stored', 'erased')",
+    )
+    .bind(manifest.recording.to_string())
+    .bind(manifest.started_at.unix_ms())
+    .bind(manifest.duration_ms.cast_signed())
+    .bind(json(&manifest.channels))
+    .bind(json(&manifest.gaps))
+    .bind(json(&manifest.pauses))
+    .bind(manifest.bytes.cast_signed())
+    .bind(&manifest.sha256)
+    .bind(&manifest.object)
+    .bind(call.to_string())
+    .execute(&mut **tx)
+    .await?;
+    if done.rows_affected() == 0 {
+        if call_is_unknown(tx, call).await? {
+            warn!(%call, recording = %manifest.recording, object = manifest.object,
+                "a recording of a call that is not in the database: the file stays, unlisted");
+        }
+        return Ok(None);
+    }
+    if fresh {
+        lamp_off(tx, call, "off").await?;
+    }
+    Ok(Some(CallEventType::Updated))
+}
+
+async fn recording_failed(
+    tx: &mut Tx,
+    call: CallId,
+    recording: RecordingId,
+    error: &str,
+    fresh: bool,
+    now: Timestamp,
+) -> Result<Option<CallEventType>> {
+    let done = sqlx::query(
+        "INSERT INTO recordings (id, call_id, client_id, state, started_at, error) \
+         SELECT $1, c.id, c.client_id, $2, CAST($3 AS BIGINT), $4 FROM calls c WHERE c.id = $5 \
+         ON CONFLICT (id) DO UPDATE SET state = excluded.state, error = excluded.error \
+         WHERE recordings.state IN ('recording', 'sealed')",
+    )
+    .bind(recording.to_string())
+    .bind(TakeState::Failed.as_str())
+    .bind(now.unix_ms())
+    .bind(error)
+    .bind(call.to_string())
+    .execute(&mut **tx)
+    .await?;
+    if done.rows_affected() == 0 {
+        return Ok(None);
+    }
+    if fresh {
+        lamp_off(tx, call, "failed").await?;
+    }
+    Ok(Some(CallEventType::Updated))
+}
+
+/// The call's recording light once a take is over, unless another one runs.
+async fn lamp_off(tx: &mut Tx, call: CallId, state: &str) -> Result<()> {
+    sqlx::query(
+        "UPDATE calls SET recording_state = $1 WHERE id = $2 AND NOT EXISTS \
+         (SELECT 1 FROM recordings r WHERE r.call_id = calls.id AND r.state = 'recording')",
+    )
+    .bind(state)
+    .bind(call.to_string())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn call_is_unknown(tx: &mut Tx, call: CallId) -> Result<bool> {
+    let row = sqlx::query("SELECT COUNT(*) AS n FROM calls WHERE id = $1")
+        .bind(call.to_string())
+        .fetch_one(&mut **tx)
+        .await?;
+    Ok(row.int("n")? == 0)
+}

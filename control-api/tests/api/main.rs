@@ -1,0 +1,15 @@
+//! The control plane as its clients meet it: the real router on a real port, SQLite in a folder of
+//! its own, and gateways that speak through the real in-process fleet.
+
+mod calls;
+mod listen;
+mod problems;
+mod realtime;
+mod recordings;
+mod restart;
+mod roles;
+mod sessions;
+mod socket;
+mod tenants;
+mod webhooks;
+mod world;

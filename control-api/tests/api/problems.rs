@@ -1,0 +1,212 @@
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+
+use crate::world::{World, answer};
+
+#[tokio::test]
+async fn every_refusal_is_a_problem_with_a_code() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let json_type = "application/json";
+    let users = |content_type: &str, body: String| {
+        admin
+            .request(Method::POST, "/api/users")
+            .header("content-type", content_type)
+            .body(body)
+    };
+    for (request, status, code) in [
+        (admin.request(Method::GET, "/api/nothing"), 404, "not_found"),
+        (admin.request(Method::GET, "/api"), 404, "not_found"),
+        (
+            admin.request(Method::GET, "/api/calls/not-an-id"),
+            404,
+            "not_found",
+        ),
+        (
+            admin.request(Method::DELETE, "/api/calls"),
+            405,
+            "method_not_allowed",
+        ),
+        (
+            users(json_type, "x".repeat((1 << 20) + 1)),
+            413,
+            "body_too_large",
+        ),
+        (
+            users("text/plain", "{}".to_owned()),
+            415,
+            "unsupported_media_type",
+        ),
+        (users(json_type, "{".to_owned()), 400, "invalid_json"),
+        (users(json_type, "[]".to_owned()), 422, "validation_failed"),
+    ] {
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status().as_u16(), status, "{code}");
+        assert_eq!(
+            response.headers()["content-type"],
+            "application/problem+json"
+        );
+        let body: Value = response.json().await.unwrap();
+        assert_eq!(body["code"], code);
+        assert_eq!(body["status"], status);
+        assert_eq!(body["type"], format!("urn:sidetone:problem:{code}"));
+        assert!(body["title"].is_string() && body["detail"].is_string());
+    }
+}
+
+#[tokio::test]
+async fn a_body_of_exactly_the_limit_is_read() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let blanks = " ".repeat((1 << 20) - 2);
+    let request = admin
+        .request(Method::PUT, "/api/me/profile")
+        .header("content-type", "application/json")
+        .body(format!("{{{blanks}}}"));
+    assert_eq!(answer(request).await.0, StatusCode::OK);
+}
+
+/// Routes of the contract that this version has.
+const ROUTES: &[(&str, &str)] = &[
+    ("post", "/api/auth/login"),
+    ("post", "/api/login"),
+    ("post", "/api/auth/logout"),
+    ("post", "/api/logout"),
+    ("get", "/api/me"),
+    ("put", "/api/me/profile"),
+    ("get", "/api/users"),
+    ("post", "/api/users"),
+    ("get", "/api/users/{id}"),
+    ("patch", "/api/users/{id}"),
+    ("delete", "/api/users/{id}"),
+    ("get", "/api/clients"),
+    ("post", "/api/clients"),
+    ("get", "/api/calls"),
+    ("get", "/api/calls/active"),
+    ("get", "/api/calls/active/count"),
+    ("get", "/api/calls/active/{id}"),
+    ("get", "/api/calls/{id}"),
+    ("post", "/api/calls/{id}/listen"),
+    ("delete", "/api/calls/{id}/listen"),
+    ("get", "/api/calls/{id}/recordings"),
+    ("get", "/api/recordings/{id}"),
+    ("get", "/api/recordings/{id}/audio"),
+    ("head", "/api/recordings/{id}/audio"),
+    ("get", "/api/dashboard/health"),
+    ("get", "/api/dashboard/metrics"),
+    ("get", "/api/dashboard/active-calls"),
+    ("get", "/api/dashboard/recent-calls"),
+    ("post", "/api/webhooks/livekit"),
+    ("get", "/api/openapi.json"),
+    ("get", "/api/docs"),
+    ("get", "/api/docs/page.js"),
+];
+
+#[tokio::test]
+async fn the_description_has_every_route_and_every_route_is_there() {
+    let world = World::new().await;
+    let (status, api) = answer(world.request(Method::GET, "/api/openapi.json")).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(api["openapi"].as_str().unwrap().starts_with("3.1"));
+    let mut described: Vec<(String, String)> = Vec::new();
+    for (path, methods) in api["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            assert!(operation["summary"].is_string(), "{method} {path}");
+            assert!(operation["tags"][0].is_string(), "{method} {path}");
+            described.push((method.clone(), path.clone()));
+        }
+    }
+    let mut expected: Vec<(String, String)> = ROUTES
+        .iter()
+        .map(|(method, path)| ((*method).to_owned(), (*path).to_owned()))
+        .collect();
+    described.sort();
+    expected.sort();
+    assert_eq!(described, expected);
+    for (method, path) in described {
+        let path = path.replace("{id}", "0190aaaa-0000-7000-8000-000000000000");
+        let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+        let (status, body) = answer(world.request(method.clone(), &path)).await;
+        assert_ne!(status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
+        assert_ne!(body["detail"], "there is no such route", "{method} {path}");
+    }
+    assert_dangling_free(&api);
+}
+
+/// Every `$ref` leads somewhere.
+fn assert_dangling_free(api: &Value) {
+    let mut open = vec![api];
+    while let Some(value) = open.pop() {
+        match value {
+            Value::Object(map) => {
+                if let Some(Value::String(reference)) = map.get("$ref") {
+                    let pointer = reference.trim_start_matches('#');
+                    assert!(api.pointer(pointer).is_some(), "{reference}");
+                }
+                open.extend(map.values());
+            }
+            Value::Array(items) => open.extend(items),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn pages_load_nothing_from_elsewhere() {
+    let world = World::new().await;
+    for path in ["/", "/history", "/api/docs", "/api/docs/page.js"] {
+        let response = world.request(Method::GET, path).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        let headers = response.headers();
+        let policy = headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'; script-src 'self';"));
+        assert!(policy.contains("connect-src 'self' ws://127.0.0.1:7880 http://127.0.0.1:7880;"));
+        assert_eq!(headers["x-content-type-options"], "nosniff");
+        let text = response.text().await.unwrap();
+        for elsewhere in ["src=\"http", "href=\"http", "//cdn", "<script>"] {
+            assert!(!text.contains(elsewhere), "{path} has {elsewhere}");
+        }
+    }
+    let missing = world.request(Method::GET, "/assets/old-build.js");
+    assert_eq!(answer(missing).await.0, StatusCode::NOT_FOUND);
+    let written = world.request(Method::POST, "/history");
+    assert_eq!(answer(written).await.0, StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test]
+async fn other_origins_may_call_the_api_only_when_they_are_listed() {
+    let world = World::with(&[("CORS_ORIGINS", "https://desk.example")]).await;
+    for (origin, allowed) in [
+        ("https://desk.example", true),
+        ("https://evil.example", false),
+    ] {
+        let response = world
+            .request(Method::OPTIONS, "/api/calls")
+            .header("origin", origin)
+            .header("access-control-request-method", "GET")
+            .header("access-control-request-headers", "authorization")
+            .send()
+            .await
+            .unwrap();
+        let answer = response.headers().get("access-control-allow-origin");
+        assert_eq!(answer.is_some_and(|value| value == origin), allowed);
+        assert!(
+            response
+                .headers()
+                .get("access-control-allow-credentials")
+                .is_none()
+        );
+    }
+}
+
+#[tokio::test]
+async fn answers_are_compressed_for_those_who_can_read_it() {
+    let world = World::new().await;
+    let response = world
+        .request(Method::GET, "/api/openapi.json")
+        .header("accept-encoding", "gzip")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(response.headers()["content-encoding"], "gzip");
+}
