@@ -16,7 +16,8 @@ CARGO_DENY := $(TOOLS)/bin/cargo-deny
 NODE_MODULES := dashboard/node_modules/.package-lock.json
 DIST := dashboard/dist/index.html
 DIST_SOURCES := $(shell find dashboard -path dashboard/node_modules -prune -o \
-	-path dashboard/dist -prune -o -path dashboard/e2e -prune -o -type f -print 2>/dev/null)
+	-path dashboard/dist -prune -o -path dashboard/e2e -prune -o \
+	-path dashboard/test-results -prune -o -type f -print 2>/dev/null)
 
 # command:package, as Debian names them
 BUILD_NEEDS := cc:build-essential cmake:cmake pkg-config:pkg-config curl:curl python3:python3
