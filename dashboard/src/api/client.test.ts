@@ -40,7 +40,7 @@ test("reads carry no proof, and empty parameters are left out", async () => {
 });
 
 test("a problem keeps its code and its words", async () => {
-  answer(409, { title: "Conflict", detail: "Somebody else has it.", code: "control_conflict" });
+  answer(409, { title: "Conflict", detail: "somebody else has it", code: "control_conflict" });
   const error = await failure();
   expect(error).toMatchObject({ status: 409, code: "control_conflict", isTemporary: false });
   expect(error.message).toBe("Somebody else has it.");

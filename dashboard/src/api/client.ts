@@ -63,6 +63,12 @@ const PLAIN: Partial<Record<number, string>> = {
   504: "The server did not get an answer in time.",
 };
 
+/** An operator's text as a sentence. */
+function sentence(text: string): string {
+  const end = /[.!?…]$/.test(text) ? "" : ".";
+  return text.charAt(0).toUpperCase() + text.slice(1) + end;
+}
+
 async function problem(response: Response): Promise<ApiError> {
   let body: unknown;
   try {
@@ -80,7 +86,7 @@ async function problem(response: Response): Promise<ApiError> {
   return new ApiError(
     response.status,
     field("code") ?? "unknown",
-    field("detail") ?? field("title") ?? plain,
+    sentence(field("detail") ?? field("title") ?? plain),
     retryAfter > 0 ? retryAfter : undefined,
   );
 }

@@ -47,6 +47,7 @@ function stage() {
   const answers: {
     listen: (callId: string) => Promise<ListenGrant>;
     connect: () => Promise<void>;
+    unlisten: () => Promise<void>;
   } = {
     listen: (callId) =>
       Promise.resolve({
@@ -63,6 +64,7 @@ function stage() {
         listenProxyUrl: null,
       }),
     connect: () => Promise.resolve(),
+    unlisten: () => Promise.resolve(),
   };
   const listener = new Listener({
     listen: (callId) => {
@@ -71,7 +73,7 @@ function stage() {
     },
     unlisten: (callId) => {
       returned.push(callId);
-      return Promise.resolve();
+      return answers.unlisten();
     },
     connect: async (grant, events) => {
       await answers.connect();
@@ -150,6 +152,29 @@ test("a stop while the grant is on its way wins", async () => {
   expect(rooms).toHaveLength(0);
   expect(returned).toContain("a");
   expect(listener.calls()).toEqual([]);
+});
+
+test("listening again waits until the last right was given back", async () => {
+  const { listener, asked, answers } = stage();
+  await listener.listen("a");
+  let done: () => void = () => undefined;
+  answers.unlisten = () => new Promise((resolve) => (done = resolve));
+  void listener.stop("a");
+  const again = listener.listen("a");
+  await vi.advanceTimersByTimeAsync(100);
+  expect(asked).toEqual(["a"]);
+  done();
+  await again;
+  expect(asked).toEqual(["a", "a"]);
+});
+
+test("a second window takes the sound over, and the first one says so", async () => {
+  const { listener, rooms, asked, state } = stage();
+  await listener.listen("a");
+  rooms[0]?.events.onClosed("elsewhere");
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(state("a")?.error).toContain("another window");
+  expect(asked).toEqual(["a"]);
 });
 
 test("the connection outlives the last call for a while, so that the next one is quick", async () => {
@@ -251,7 +276,7 @@ test("a lost connection is made again with new grants, later and later", async (
   await Promise.all([listener.listen("a"), listener.listen("b")]);
   rooms[0]?.events.onTrack("a/agent", track());
   answers.connect = () => Promise.reject(new Error("down"));
-  rooms[0]?.events.onClosed(false);
+  rooms[0]?.events.onClosed("lost");
   expect(audible()).toEqual([]);
   expect(state("a")?.phase).toBe("reconnecting");
   await vi.advanceTimersByTimeAsync(60_000);
@@ -268,7 +293,7 @@ test("a lost connection is made again with new grants, later and later", async (
 test("events of a connection that was left change nothing", async () => {
   const { listener, rooms, audible } = stage();
   await listener.listen("a");
-  rooms[0]?.events.onClosed(false);
+  rooms[0]?.events.onClosed("lost");
   rooms[0]?.events.onTrack("a/agent", track());
   expect(audible()).toEqual([]);
 });
@@ -276,7 +301,7 @@ test("events of a connection that was left change nothing", async () => {
 test("a withdrawn right is not asked for again", async () => {
   const { listener, rooms, asked, state } = stage();
   await listener.listen("a");
-  rooms[0]?.events.onClosed(true);
+  rooms[0]?.events.onClosed("removed");
   await vi.advanceTimersByTimeAsync(60_000);
   expect(state("a")?.phase).toBe("failed");
   expect(asked).toEqual(["a"]);

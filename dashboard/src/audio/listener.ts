@@ -3,7 +3,7 @@ import type { ListenGrant } from "@/wire/ListenGrant";
 import type { LivekitListen } from "@/wire/LivekitListen";
 import type { Party } from "@/wire/Party";
 import type { Output, Voice } from "./output";
-import type { ConnectRoom, MonitorRoom, MonitorRoomEvents } from "./room";
+import type { Closed, ConnectRoom, MonitorRoom, MonitorRoomEvents } from "./room";
 
 /** Calls one person can hear at once: more is noise, and a grant each on the server. */
 export const MAX_CALLS = 16;
@@ -68,6 +68,7 @@ export class Listener {
   readonly #calls = new Map<string, Listening>();
   readonly #voices = new Map<string, LiveVoice>();
   readonly #listeners = new Set<() => void>();
+  readonly #returning = new Map<string, Promise<void>>();
   #shown: readonly Listening[] = [];
   #room: Promise<MonitorRoom> | undefined;
   #roomName = "";
@@ -101,8 +102,7 @@ export class Listener {
     this.#publish();
     this.#wantTracks();
     if (this.#calls.size === 0) this.#rest();
-    // the sound is off either way; a grant that stays ends with the session
-    await this.#parts.unlisten(callId).catch(() => undefined);
+    await this.#giveBack(callId);
   }
 
   /** Stops everything and leaves the room: the page is being left. */
@@ -143,12 +143,20 @@ export class Listener {
     return () => this.#listeners.delete(listener);
   };
 
+  /** Gives a right back. The sound is off either way; a grant that stays ends with the session. */
+  async #giveBack(callId: string): Promise<void> {
+    const returning = this.#parts.unlisten(callId).catch(() => undefined);
+    this.#returning.set(callId, returning);
+    await returning;
+    if (this.#returning.get(callId) === returning) this.#returning.delete(callId);
+  }
+
   async #ask(callId: string): Promise<void> {
     try {
+      await this.#returning.get(callId); // or it would take the new grant with it
       const grant = await this.#parts.listen(callId);
       if (!this.#calls.has(callId)) {
-        await this.#parts.unlisten(callId).catch(() => undefined); // stopped meanwhile
-        return;
+        return await this.#giveBack(callId); // stopped meanwhile
       }
       if (grant.livekit === null) {
         return this.#fail(callId, "This call has no LiveKit room to hear it in.");
@@ -198,8 +206,8 @@ export class Listener {
       onLink: (good) => {
         if (isCurrent()) this.#showLink(good);
       },
-      onClosed: (revoked) => {
-        if (isCurrent()) this.#closed(revoked);
+      onClosed: (why) => {
+        if (isCurrent()) this.#closed(why);
       },
     };
   }
@@ -233,17 +241,18 @@ export class Listener {
     this.#publish();
   }
 
-  #closed(revoked: boolean): void {
+  #closed(why: Closed): void {
     this.#room = undefined;
     this.#silence(() => true);
     for (const call of this.#calls.values()) {
       if (call.phase === "failed") continue;
       const { callId, parties } = call;
-      const over = { callId, parties, phase: "failed", error: REVOKED } as const;
-      this.#calls.set(callId, revoked ? over : { callId, parties, phase: "reconnecting" });
+      const again = { callId, parties, phase: "reconnecting" } as const;
+      const over = { callId, parties, phase: "failed", error: OVER[why] } as const;
+      this.#calls.set(callId, why === "lost" ? again : over);
     }
     this.#publish();
-    if (!revoked) this.#retryLater();
+    if (why === "lost") this.#retryLater();
   }
 
   /** Asks again for every call that is to be heard again. One timer for all of them. */
@@ -338,4 +347,8 @@ export class Listener {
 }
 
 const CANNOT_JOIN = "The audio connection could not be made. Check the network and try again.";
-const REVOKED = "Your right to listen was withdrawn.";
+const OVER = {
+  lost: CANNOT_JOIN,
+  removed: "Your right to listen was withdrawn.",
+  elsewhere: "You are listening in another window now.",
+} as const satisfies Record<Closed, string>;

@@ -5,16 +5,13 @@ import {
   setLogLevel,
   type RemoteTrackPublication,
 } from "livekit-client";
-import type { ConnectRoom, MonitorRoom, MonitorRoomEvents } from "./room";
+import type { Closed, ConnectRoom, MonitorRoom, MonitorRoomEvents } from "./room";
 
 setLogLevel("silent"); // failures reach the person through the page, not the console
 
-/** Whether the server ended the connection on purpose, so that trying again is wrong. */
-function isRevoked(reason: DisconnectReason | undefined): boolean {
-  return (
-    reason === DisconnectReason.PARTICIPANT_REMOVED ||
-    reason === DisconnectReason.DUPLICATE_IDENTITY
-  );
+function explain(reason: DisconnectReason | undefined): Closed {
+  if (reason === DisconnectReason.PARTICIPANT_REMOVED) return "removed";
+  return reason === DisconnectReason.DUPLICATE_IDENTITY ? "elsewhere" : "lost";
 }
 
 class LivekitRoom implements MonitorRoom {
@@ -39,7 +36,7 @@ class LivekitRoom implements MonitorRoom {
       })
       .on(RoomEvent.Disconnected, (reason) => {
         room.removeAllListeners();
-        events.onClosed(isRevoked(reason));
+        events.onClosed(explain(reason));
       });
   }
 

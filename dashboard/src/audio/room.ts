@@ -1,5 +1,11 @@
 import type { LivekitListen } from "@/wire/LivekitListen";
 
+/**
+ * Why a connection ended: `lost` to the network or a restart, `removed` by the server, or taken
+ * over by the same person `elsewhere`. Only what was lost may be made again.
+ */
+export type Closed = "lost" | "removed" | "elsewhere";
+
 /** What a monitor room reports. */
 export interface MonitorRoomEvents {
   /** A wanted track can be heard. A second one of the same name takes the first one's place. */
@@ -8,8 +14,8 @@ export interface MonitorRoomEvents {
   onTrackGone: (name: string, track: MediaStreamTrack) => void;
   /** The connection is being mended (`false`) or is good again (`true`). */
   onLink: (good: boolean) => void;
-  /** The connection is gone for good; `revoked` when the server put us out. */
-  onClosed: (revoked: boolean) => void;
+  /** The connection is gone for good. */
+  onClosed: (why: Closed) => void;
 }
 
 /** Our connection to the monitor room. */
