@@ -1,6 +1,6 @@
 import { QueryClientProvider } from "@tanstack/react-query";
 import { ServerCrash } from "lucide-react";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { errorText } from "@/api/client";
 import { createQueryClient } from "@/api/query";
 import { useMe } from "@/api/session";
@@ -10,6 +10,9 @@ import { Button } from "@/components/ui/button";
 import { Notice } from "@/components/ui/notice";
 import { TooltipProvider } from "@/components/ui/tooltip";
 import { Login } from "@/pages/login";
+
+// the style guide is no part of a build for production
+const StylePage = import.meta.env.DEV ? lazy(() => import("@/pages/style-page")) : undefined;
 
 /** The login page or the shell, depending on whether somebody is logged in. */
 function Door() {
@@ -41,7 +44,13 @@ export function App() {
   return (
     <QueryClientProvider client={client}>
       <TooltipProvider delayDuration={250}>
-        <Door />
+        {StylePage !== undefined && location.pathname === "/style" ? (
+          <Suspense>
+            <StylePage />
+          </Suspense>
+        ) : (
+          <Door />
+        )}
       </TooltipProvider>
     </QueryClientProvider>
   );

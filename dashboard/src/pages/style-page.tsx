@@ -1,0 +1,112 @@
+import { Headphones, SearchX } from "lucide-react";
+import { useState, type ReactNode } from "react";
+import { DirectionIcon, RecordingLight, StatusDot, UpstreamBadge } from "@/components/call-bits";
+import { FilterMenu } from "@/components/filter-menu";
+import { Badge } from "@/components/ui/badge";
+import { Button } from "@/components/ui/button";
+import { Input } from "@/components/ui/input";
+import { Kbd } from "@/components/ui/kbd";
+import { Notice } from "@/components/ui/notice";
+import { Skeleton } from "@/components/ui/skeleton";
+import { Slider } from "@/components/ui/slider";
+
+const VARIANTS = ["primary", "outline", "quiet", "on", "danger"] as const;
+const STATUSES = ["connecting", "connected", "on_hold", "transferring", "ended"] as const;
+const COLORS = ["customer", "agent", "accent", "good", "warn", "bad", "idle"] as const;
+
+function Row({ name, children }: { name: string; children: ReactNode }) {
+  return (
+    <div className="grid gap-2">
+      <h3 className="text-xs text-ink-soft">{name}</h3>
+      <div className="flex flex-wrap items-center gap-3">{children}</div>
+    </div>
+  );
+}
+
+function Samples() {
+  const [volume, setVolume] = useState(100);
+  const [filter, setFilter] = useState("");
+  return (
+    <>
+      <Row name="Buttons">
+        {VARIANTS.map((variant) => (
+          <Button key={variant} variant={variant}>
+            <Headphones aria-hidden />
+            {variant}
+          </Button>
+        ))}
+        <Button disabled>disabled</Button>
+      </Row>
+      <Row name="Fields">
+        <Input aria-label="Sample" placeholder="Input" className="w-40" />
+        <FilterMenu
+          label="Filter"
+          value={filter}
+          onChange={setFilter}
+          options={[
+            ["", "All"],
+            ["one", "One"],
+          ]}
+        />
+        <Slider
+          label="Volume"
+          value={volume}
+          max={150}
+          step={5}
+          valueText={`${volume} percent`}
+          onChange={setVolume}
+        />
+        <Kbd>L</Kbd>
+      </Row>
+      <Row name="Calls">
+        {STATUSES.map((status) => (
+          <StatusDot key={status} status={status} />
+        ))}
+        <DirectionIcon direction="inbound" />
+        <DirectionIcon direction="outbound" />
+        <DirectionIcon direction="web" />
+        <UpstreamBadge upstream="livekit" />
+        <Badge tone="outline">tag</Badge>
+        <Badge tone="accent">Speaking</Badge>
+        <RecordingLight flag={{ state: "recording" }} />
+        <RecordingLight flag={{ state: "paused" }} />
+        <RecordingLight flag={{ state: "degraded" }} />
+        <RecordingLight flag={{ state: "failed" }} />
+      </Row>
+      <Row name="Colours">
+        {COLORS.map((color) => (
+          <span key={color} className="flex items-center gap-1.5 text-xs">
+            <span className="size-4 rounded" style={{ background: `var(--${color})` }} />
+            {color}
+          </span>
+        ))}
+      </Row>
+      <Row name="States">
+        <Skeleton className="h-4 w-40" />
+        <div className="w-full">
+          <Notice icon={SearchX} title="Nothing here" text="What happened, and what to do.">
+            <Button>Do it</Button>
+          </Notice>
+        </div>
+      </Row>
+    </>
+  );
+}
+
+/** Every component in both themes. In development only. */
+export default function StylePage() {
+  return (
+    <main className="grid min-h-full grid-cols-2 overflow-y-auto">
+      {(["light", "dark"] as const).map((theme) => (
+        <section
+          key={theme}
+          data-theme={theme}
+          aria-label={theme}
+          className="grid content-start gap-6 bg-surface p-8 text-ink"
+        >
+          <Samples />
+        </section>
+      ))}
+    </main>
+  );
+}
