@@ -181,3 +181,31 @@ async fn a_load_of_many_calls_says_its_tones_in_every_room() {
     peer.leave().await.unwrap();
     load.stop().await;
 }
+
+#[tokio::test]
+async fn a_call_goes_on_when_the_server_was_restarted() {
+    let mut livekit = LivekitServer::start().await.unwrap();
+    let server = server_of(&livekit);
+    let rooms = rooms_of(&server);
+    let stop = CancellationToken::new();
+    let call = SimulatedCall::new(server.clone(), plan("call-1"));
+    let running = tokio::spawn({
+        let stop = stop.clone();
+        async move { call.run(stop.cancelled()).await }
+    });
+    let customer_is_there = || async {
+        let room = rooms.find_room("call-1").await;
+        room.is_ok_and(|room| room.is_some_and(|room| room.participants == 1))
+    };
+    wait_for("the customer", SOON, customer_is_there).await;
+    livekit.restart().await.unwrap();
+    wait_for("the customer again", SOON, customer_is_there).await;
+    let mut peer = onlooker(&server, "call-1").await;
+    peer.wait_heard("the agent again", SOON, &[], |track| {
+        track.identity == "agent-ava" && track.rms_dbfs > -35.0
+    })
+    .await;
+    peer.leave().await.unwrap();
+    stop.cancel();
+    running.await.unwrap().unwrap();
+}
