@@ -64,7 +64,10 @@ pub(crate) struct Handled {
 
 impl From<Event> for Handled {
     fn from(event: Event) -> Self {
-        Self { event: Some(event), reply: None }
+        Self {
+            event: Some(event),
+            reply: None,
+        }
     }
 }
 
@@ -84,9 +87,12 @@ impl Data {
                 payload: user.payload,
             }
             .into(),
-            Some(Value::SipDtmf(dtmf)) => {
-                Event::Dtmf { from, code: dtmf.code, digit: dtmf.digit }.into()
+            Some(Value::SipDtmf(dtmf)) => Event::Dtmf {
+                from,
+                code: dtmf.code,
+                digit: dtmf.digit,
             }
+            .into(),
             Some(Value::Transcription(t)) => Event::Transcription(transcription(t)).into(),
             Some(Value::StreamHeader(header)) => self.open_stream(from, header),
             Some(Value::StreamChunk(chunk)) => {
@@ -128,8 +134,11 @@ impl Data {
             return finish(header.stream_id, stream);
         }
         if self.streams.len() >= OPEN_STREAMS
-            && let Some(oldest) =
-                self.streams.iter().min_by_key(|(_, s)| s.order).map(|(id, _)| id.clone())
+            && let Some(oldest) = self
+                .streams
+                .iter()
+                .min_by_key(|(_, s)| s.order)
+                .map(|(id, _)| id.clone())
         {
             metrics::counter!("room_text_streams_dropped_total").increment(1);
             self.streams.remove(&oldest);
@@ -139,7 +148,9 @@ impl Data {
     }
 
     fn add_chunk(&mut self, chunk: &proto::data_stream::Chunk) {
-        let Some(stream) = self.streams.get_mut(&chunk.stream_id) else { return };
+        let Some(stream) = self.streams.get_mut(&chunk.stream_id) else {
+            return;
+        };
         if stream.bytes.len() + chunk.content.len() > TEXT_BYTES {
             metrics::counter!("room_text_streams_dropped_total").increment(1);
             self.streams.remove(&chunk.stream_id);
@@ -158,17 +169,26 @@ impl Data {
 
     fn rpc_response(&mut self, response: proto::RpcResponse) -> Handled {
         use proto::rpc_response::Value as V;
-        let Some(rpc) = self.rpcs.remove(&response.request_id) else { return Handled::default() };
+        let Some(rpc) = self.rpcs.remove(&response.request_id) else {
+            return Handled::default();
+        };
         let result = match response.value {
             Some(V::Payload(text)) => Ok(text),
             Some(V::CompressedPayload(bytes)) => inflate(&bytes).ok_or_else(|| RpcError {
                 code: RPC_SEND_FAILED,
                 message: "the answer cannot be inflated".to_owned(),
             }),
-            Some(V::Error(error)) => Err(RpcError { code: error.code, message: error.message }),
+            Some(V::Error(error)) => Err(RpcError {
+                code: error.code,
+                message: error.message,
+            }),
             None => Ok(String::new()),
         };
-        Event::RpcResult { rpc: rpc.number, result }.into()
+        Event::RpcResult {
+            rpc: rpc.number,
+            result,
+        }
+        .into()
     }
 
     /// Begins a call: its number and the packet to send. `None` for the packet if too many wait.
@@ -201,12 +221,21 @@ impl Data {
             version: 1,
             ..Default::default()
         };
-        (number, Some(packet(Value::RpcRequest(request), &[to.to_owned()])))
+        (
+            number,
+            Some(packet(Value::RpcRequest(request), &[to.to_owned()])),
+        )
     }
 
     /// When [`Data::handle_timeout`] is due.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let due = |rpc: &PendingRpc| if rpc.acknowledged { rpc.answer_by } else { rpc.ack_by };
+        let due = |rpc: &PendingRpc| {
+            if rpc.acknowledged {
+                rpc.answer_by
+            } else {
+                rpc.ack_by
+            }
+        };
         self.rpcs.values().map(due).min()
     }
 
@@ -220,8 +249,14 @@ impl Data {
                 (rpc.ack_by, RPC_CONNECTION_TIMEOUT, "not acknowledged")
             };
             if due <= now {
-                let error = RpcError { code, message: message.to_owned() };
-                events.push(Event::RpcResult { rpc: rpc.number, result: Err(error) });
+                let error = RpcError {
+                    code,
+                    message: message.to_owned(),
+                };
+                events.push(Event::RpcResult {
+                    rpc: rpc.number,
+                    result: Err(error),
+                });
             }
             due > now
         });
@@ -231,12 +266,20 @@ impl Data {
 
 /// The failure of a call that could not even be sent.
 pub(crate) fn unsent_rpc(number: u64) -> Event {
-    let error = RpcError { code: RPC_SEND_FAILED, message: "too many calls wait".to_owned() };
-    Event::RpcResult { rpc: number, result: Err(error) }
+    let error = RpcError {
+        code: RPC_SEND_FAILED,
+        message: "too many calls wait".to_owned(),
+    };
+    Event::RpcResult {
+        rpc: number,
+        result: Err(error),
+    }
 }
 
 fn rpc_request(from: String, request: proto::RpcRequest) -> Handled {
-    let ack = Value::RpcAck(proto::RpcAck { request_id: request.id.clone() });
+    let ack = Value::RpcAck(proto::RpcAck {
+        request_id: request.id.clone(),
+    });
     let reply = Some(packet(ack, std::slice::from_ref(&from)));
     let payload = if request.compressed_payload.is_empty() {
         Some(request.payload)
@@ -248,14 +291,29 @@ fn rpc_request(from: String, request: proto::RpcRequest) -> Handled {
             code: RPC_UNSUPPORTED_METHOD,
             message: "the argument cannot be inflated".to_owned(),
         };
-        return Handled { event: None, reply: Some(rpc_answer(&request.id, &from, Err(error))) };
+        return Handled {
+            event: None,
+            reply: Some(rpc_answer(&request.id, &from, Err(error))),
+        };
     };
-    let request = RpcRequest { id: request.id, from, method: request.method, payload };
-    Handled { event: Some(Event::RpcRequest(request)), reply }
+    let request = RpcRequest {
+        id: request.id,
+        from,
+        method: request.method,
+        payload,
+    };
+    Handled {
+        event: Some(Event::RpcRequest(request)),
+        reply,
+    }
 }
 
 /// The packet that answers a call.
-pub(crate) fn rpc_answer(id: &str, to: &str, result: Result<String, RpcError>) -> proto::DataPacket {
+pub(crate) fn rpc_answer(
+    id: &str,
+    to: &str,
+    result: Result<String, RpcError>,
+) -> proto::DataPacket {
     use proto::rpc_response::Value as V;
     let value = match result {
         Ok(text) => V::Payload(text),
@@ -265,7 +323,10 @@ pub(crate) fn rpc_answer(id: &str, to: &str, result: Result<String, RpcError>) -
             data: String::new(),
         }),
     };
-    let response = proto::RpcResponse { request_id: id.to_owned(), value: Some(value) };
+    let response = proto::RpcResponse {
+        request_id: id.to_owned(),
+        value: Some(value),
+    };
     packet(Value::RpcResponse(response), &[to.to_owned()])
 }
 
@@ -294,7 +355,10 @@ pub(crate) fn text_packets(
         topic: topic.to_owned(),
         mime_type: "text/plain".to_owned(),
         total_length: Some(text.len() as u64),
-        attributes: attributes.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        attributes: attributes
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect(),
         content_header: Some(ContentHeader::TextHeader(TextHeader::default())),
         ..Default::default()
     };
@@ -313,20 +377,26 @@ pub(crate) fn text_packets(
         chunk_index += 1;
         rest = tail;
     }
-    let trailer = Trailer { stream_id: id.to_owned(), ..Default::default() };
+    let trailer = Trailer {
+        stream_id: id.to_owned(),
+        ..Default::default()
+    };
     packets.push(packet(Value::StreamTrailer(trailer), to));
     packets
 }
 
 /// The packet of transcript segments in the older carrier.
 pub(crate) fn transcription_packet(transcription: Transcription) -> proto::DataPacket {
-    let segments = transcription.segments.into_iter().map(|s| proto::TranscriptionSegment {
-        id: s.id,
-        text: s.text,
-        r#final: s.last,
-        language: s.language,
-        ..Default::default()
-    });
+    let segments = transcription
+        .segments
+        .into_iter()
+        .map(|s| proto::TranscriptionSegment {
+            id: s.id,
+            text: s.text,
+            r#final: s.last,
+            language: s.language,
+            ..Default::default()
+        });
     let value = proto::Transcription {
         transcribed_participant_identity: transcription.identity,
         track_id: transcription.track_sid,
@@ -373,7 +443,10 @@ fn finish(id: String, stream: OpenStream) -> Handled {
 fn inflate(bytes: &[u8]) -> Option<String> {
     let mut text = Vec::new();
     let limit = TEXT_BYTES as u64 + 1;
-    flate2::read::DeflateDecoder::new(bytes).take(limit).read_to_end(&mut text).ok()?;
+    flate2::read::DeflateDecoder::new(bytes)
+        .take(limit)
+        .read_to_end(&mut text)
+        .ok()?;
     if text.len() > TEXT_BYTES {
         return None;
     }

@@ -30,7 +30,11 @@ enum State {
     /// In the pending offer, or ended while it was.
     Offered(Mid),
     /// Takes packets.
-    Live { mid: Mid, ssrc: Ssrc, payload_type: Pt },
+    Live {
+        mid: Mid,
+        ssrc: Ssrc,
+        payload_type: Pt,
+    },
 }
 
 struct Sent {
@@ -74,7 +78,10 @@ pub(crate) enum Negotiated {
 
 impl Locals {
     pub(crate) fn new(nack: bool) -> Self {
-        Self { nack, ..Self::default() }
+        Self {
+            nack,
+            ..Self::default()
+        }
     }
 
     /// A new track, to be announced under the returned client id.
@@ -84,13 +91,24 @@ impl Locals {
         let state = State::Announced;
         let (cid, sid) = (String::new(), String::new());
         let sent = VecDeque::new();
-        let new = Track { options, cid, sid, state, ended: false, seq_base: None, sent };
+        let new = Track {
+            options,
+            cid,
+            sid,
+            state,
+            ended: false,
+            seq_base: None,
+            sent,
+        };
         self.tracks.insert(track, new);
         track
     }
 
     /// The AddTrack request of a track.
-    pub(crate) fn announce(&mut self, track: LocalTrack) -> Option<livekit_protocol::AddTrackRequest> {
+    pub(crate) fn announce(
+        &mut self,
+        track: LocalTrack,
+    ) -> Option<livekit_protocol::AddTrackRequest> {
         use livekit_protocol::{AddTrackRequest, AudioTrackFeature, TrackType};
         let local = self.tracks.get_mut(&track)?;
         local.cid = format!("local-{}", track.0);
@@ -131,19 +149,26 @@ impl Locals {
             local.sid = sid;
             local.state = State::Queued;
         }
-        self.tracks.retain(|_, local| !(local.ended && matches!(local.state, State::Queued)));
+        self.tracks
+            .retain(|_, local| !(local.ended && matches!(local.state, State::Queued)));
     }
 
     /// The server refuses to announce a track.
     pub(crate) fn refuse(&mut self, cid: &str) -> Option<LocalTrack> {
-        let refused = self.tracks.iter().find(|(_, local)| local.cid == cid).map(|(t, _)| *t)?;
+        let refused = self
+            .tracks
+            .iter()
+            .find(|(_, local)| local.cid == cid)
+            .map(|(t, _)| *t)?;
         self.tracks.remove(&refused);
         Some(refused)
     }
 
     /// Stops a track: it takes no packets from now on.
     pub(crate) fn end(&mut self, track: LocalTrack) {
-        let Some(local) = self.tracks.get_mut(&track) else { return };
+        let Some(local) = self.tracks.get_mut(&track) else {
+            return;
+        };
         local.ended = true;
         match local.state {
             State::Live { mid, ssrc, .. } => {
@@ -159,11 +184,17 @@ impl Locals {
     }
 
     pub(crate) fn sid(&self, track: LocalTrack) -> Option<&str> {
-        self.tracks.get(&track).map(|local| local.sid.as_str()).filter(|sid| !sid.is_empty())
+        self.tracks
+            .get(&track)
+            .map(|local| local.sid.as_str())
+            .filter(|sid| !sid.is_empty())
     }
 
     pub(crate) fn by_sid(&self, sid: &str) -> Option<LocalTrack> {
-        self.tracks.iter().find(|(_, local)| local.sid == sid).map(|(track, _)| *track)
+        self.tracks
+            .iter()
+            .find(|(_, local)| local.sid == sid)
+            .map(|(track, _)| *track)
     }
 
     pub(crate) fn set_muted(&mut self, track: LocalTrack, muted: bool) {
@@ -245,21 +276,32 @@ impl Locals {
         for mid in pcmu {
             text = sdp::offer_single_codec(&text, mid, PCMU_PAYLOAD_TYPE);
         }
-        if self.nack { sdp::offer_with_nack(&text) } else { text }
+        if self.nack {
+            sdp::offer_with_nack(&text)
+        } else {
+            text
+        }
     }
 
     /// The answer was taken: offered tracks are live, or failed.
     pub(crate) fn handle_answered(&mut self, peer: &mut Peer) -> Vec<Negotiated> {
         let mut done = Vec::new();
         for track in std::mem::take(&mut self.offered) {
-            let Some(local) = self.tracks.get_mut(&track) else { continue };
-            let State::Offered(mid) = local.state else { continue };
+            let Some(local) = self.tracks.get_mut(&track) else {
+                continue;
+            };
+            let State::Offered(mid) = local.state else {
+                continue;
+            };
             if local.ended {
                 self.stopping.push(mid);
                 self.tracks.remove(&track);
                 continue;
             }
-            let payload_type = peer.rtc.media(mid).and_then(|m| m.remote_pts().first().copied());
+            let payload_type = peer
+                .rtc
+                .media(mid)
+                .and_then(|m| m.remote_pts().first().copied());
             // by section: the SSRC is only known from there
             let mut direct = peer.rtc.direct_api();
             let stream = direct.stream_tx_by_mid(mid, None);
@@ -272,7 +314,11 @@ impl Locals {
             // nothing is resent over RTX: keep no packets in the core
             stream.set_rtx_cache(0, std::time::Duration::ZERO, None);
             let ssrc = stream.ssrc();
-            local.state = State::Live { mid, ssrc, payload_type };
+            local.state = State::Live {
+                mid,
+                ssrc,
+                payload_type,
+            };
             self.by_ssrc.insert(*ssrc, track);
             done.push(Negotiated::Published(track, local.sid.clone()));
         }
@@ -288,12 +334,23 @@ impl Locals {
         packet: RtpOut,
         now: Instant,
     ) -> bool {
-        let Some(local) = self.tracks.get_mut(&track) else { return false };
-        let State::Live { ssrc, payload_type, .. } = local.state else { return false };
+        let Some(local) = self.tracks.get_mut(&track) else {
+            return false;
+        };
+        let State::Live {
+            ssrc, payload_type, ..
+        } = local.state
+        else {
+            return false;
+        };
         let base = *local.seq_base.get_or_insert(packet.seq & !0xffff);
-        let Some(seq) = packet.seq.checked_sub(base) else { return false };
+        let Some(seq) = packet.seq.checked_sub(base) else {
+            return false;
+        };
         let mut direct = peer.rtc.direct_api();
-        let Some(stream) = direct.stream_tx(&ssrc) else { return false };
+        let Some(stream) = direct.stream_tx(&ssrc) else {
+            return false;
+        };
         if self.nack {
             if local.sent.len() >= RESEND_PACKETS {
                 local.sent.pop_front();
@@ -305,16 +362,24 @@ impl Locals {
                 payload: packet.payload.clone(),
             });
         }
-        let level = packet.level_dbov.map(|level| -i8::try_from(level.min(127)).unwrap_or(127));
+        let level = packet
+            .level_dbov
+            .map(|level| -i8::try_from(level.min(127)).unwrap_or(127));
         let extensions = ExtensionValues {
             audio_level: level,
             voice_activity: level.map(|level| level > -50),
             ..Default::default()
         };
         stream.write_rtp(
-            RtpWrite::new(payload_type, seq.into(), packet.timestamp, now, packet.payload)
-                .marker(packet.marker)
-                .ext_vals(extensions),
+            RtpWrite::new(
+                payload_type,
+                seq.into(),
+                packet.timestamp,
+                now,
+                packet.payload,
+            )
+            .marker(packet.marker)
+            .ext_vals(extensions),
         );
         self.dirty = true;
         true
@@ -327,15 +392,28 @@ impl Locals {
 
     /// Sends again what a receiver misses: the core resends only over RTX, which audio has not.
     pub(crate) fn handle_nack(&mut self, peer: &mut Peer, nack: &Nack, now: Instant) {
-        let Some(local) = self.by_ssrc.get(&*nack.ssrc).and_then(|t| self.tracks.get(t)) else {
+        let Some(local) = self
+            .by_ssrc
+            .get(&*nack.ssrc)
+            .and_then(|t| self.tracks.get(t))
+        else {
             return;
         };
-        let State::Live { ssrc, payload_type, .. } = local.state else { return };
+        let State::Live {
+            ssrc, payload_type, ..
+        } = local.state
+        else {
+            return;
+        };
         for entry in nack.reports.iter() {
             for seq in lost_sequence_numbers(entry.pid, entry.blp) {
-                let Some(sent) = local.sent.iter().rfind(|s| s.seq as u16 == seq) else { continue };
+                let Some(sent) = local.sent.iter().rfind(|s| s.seq as u16 == seq) else {
+                    continue;
+                };
                 let mut direct = peer.rtc.direct_api();
-                let Some(stream) = direct.stream_tx(&ssrc) else { return };
+                let Some(stream) = direct.stream_tx(&ssrc) else {
+                    return;
+                };
                 stream.write_rtp(
                     RtpWrite::new(
                         payload_type,
@@ -382,7 +460,10 @@ mod tests {
     #[test]
     fn a_new_session_announces_every_track_again() {
         let mut locals = Locals::new(true);
-        let (a, b) = (locals.add(PublishOptions::opus("a")), locals.add(PublishOptions::pcmu("b")));
+        let (a, b) = (
+            locals.add(PublishOptions::opus("a")),
+            locals.add(PublishOptions::pcmu("b")),
+        );
         locals.end(a);
         assert_eq!(locals.restart(), [b]);
         let request = locals.announce(b).expect("known");

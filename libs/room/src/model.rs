@@ -105,7 +105,11 @@ impl From<&proto::ParticipantInfo> for Participant {
             metadata: info.metadata.clone(),
             attributes: info.attributes.clone(),
             tracks: info.tracks.iter().map(Track::from).collect(),
-            permission: info.permission.as_ref().map(Permission::from).unwrap_or_default(),
+            permission: info
+                .permission
+                .as_ref()
+                .map(Permission::from)
+                .unwrap_or_default(),
             joined_unix_ms: match info.joined_at_ms {
                 0 => info.joined_at.saturating_mul(1000),
                 ms => ms,
@@ -189,7 +193,11 @@ impl PublishOptions {
 
     /// A G.711 µ-law microphone.
     pub fn pcmu(name: &str) -> Self {
-        Self { codec: Codec::Pcmu, dtx: false, ..Self::opus(name) }
+        Self {
+            codec: Codec::Pcmu,
+            dtx: false,
+            ..Self::opus(name)
+        }
     }
 }
 
@@ -212,7 +220,11 @@ mod tests {
     #[test]
     fn a_participant_joined_in_milliseconds_or_in_the_seconds_of_older_servers() {
         let joined = |joined_at, joined_at_ms| {
-            let info = proto::ParticipantInfo { joined_at, joined_at_ms, ..Default::default() };
+            let info = proto::ParticipantInfo {
+                joined_at,
+                joined_at_ms,
+                ..Default::default()
+            };
             Participant::from(&info).joined_unix_ms
         };
         assert_eq!(joined(1_790_000_000, 1_790_000_000_123), 1_790_000_000_123);

@@ -49,7 +49,7 @@ impl Options {
             audience: Audience::Everybody,
             uplink_nack: true,
             downlink_nack: true,
-            give_up_after: Duration::from_secs(600),
+            give_up_after: Duration::from_mins(10),
             pacer: JoinPacer::default(),
         }
     }
@@ -72,7 +72,10 @@ impl Default for JoinPacer {
 impl JoinPacer {
     /// At most `joins` a second, at least 1.
     pub fn per_second(joins: u32) -> Self {
-        Self { interval: Duration::from_secs(1) / joins.max(1), next: Arc::default() }
+        Self {
+            interval: Duration::from_secs(1) / joins.max(1),
+            next: Arc::default(),
+        }
     }
 
     /// The moment at which a join that wants to begin at `now` may begin.

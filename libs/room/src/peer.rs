@@ -68,7 +68,7 @@ impl Impaired {
             return false;
         }
         self.count += 1;
-        self.count % self.one_in == 0
+        self.count.is_multiple_of(self.one_in)
     }
 }
 
@@ -147,7 +147,9 @@ impl Peer {
         if id != 0 && id != self.offer_id {
             return Ok(false);
         }
-        let Some(pending) = self.pending.take() else { return Ok(false) };
+        let Some(pending) = self.pending.take() else {
+            return Ok(false);
+        };
         let parsed =
             SdpAnswer::from_sdp_string(&answer).map_err(|e| PeerError::Sdp(e.to_string()))?;
         self.rtc.sdp_api().accept_answer(pending, parsed)?;
@@ -214,7 +216,9 @@ impl Peer {
                 }
                 Output::Transmit(_) if self.impaired.drops() => {}
                 Output::Transmit(datagram) => {
-                    let sent = self.socket.try_send_to(&datagram.contents, datagram.destination);
+                    let sent = self
+                        .socket
+                        .try_send_to(&datagram.contents, datagram.destination);
                     if let Err(error) = sent {
                         // a full socket buffer is loss, as on any wire
                         metrics::counter!("room_unsent_datagrams_total").increment(1);
@@ -231,14 +235,23 @@ impl Peer {
 pub(crate) async fn local_address(url: &str) -> io::Result<std::net::IpAddr> {
     let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = authority.split(['/', '?']).next().unwrap_or(authority);
-    let host_port = if authority.rsplit_once(':').is_some_and(|(_, p)| p.parse::<u16>().is_ok()) {
+    let host_port = if authority
+        .rsplit_once(':')
+        .is_some_and(|(_, p)| p.parse::<u16>().is_ok())
+    {
         authority.to_owned()
     } else {
         format!("{authority}:443")
     };
-    let server = tokio::net::lookup_host(host_port).await?.next().ok_or_else(|| {
-        io::Error::new(io::ErrorKind::NotFound, format!("{authority} has no address"))
-    })?;
+    let server = tokio::net::lookup_host(host_port)
+        .await?
+        .next()
+        .ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("{authority} has no address"),
+            )
+        })?;
     let any: SocketAddr = if server.is_ipv4() {
         (std::net::Ipv4Addr::UNSPECIFIED, 0).into()
     } else {

@@ -26,7 +26,11 @@ pub(crate) struct Remotes {
 
 impl Remotes {
     pub(crate) fn new(nack: bool, first_number: u32) -> Self {
-        Self { nack, next: first_number, ..Self::default() }
+        Self {
+            nack,
+            next: first_number,
+            ..Self::default()
+        }
     }
 
     pub(crate) fn next_number(&self) -> u32 {
@@ -53,7 +57,10 @@ impl Remotes {
         self.tracks.retain(|track, sid| {
             let stays = now.iter().any(|section| section.track == *sid);
             if !stays {
-                out.extend([Event::Unsubscribed { track: *track, sid: sid.clone() }]);
+                out.extend([Event::Unsubscribed {
+                    track: *track,
+                    sid: sid.clone(),
+                }]);
             }
             stays
         });
@@ -65,7 +72,10 @@ impl Remotes {
                 let track = self.next;
                 self.next += 1;
                 self.tracks.insert(track, section.track.clone());
-                out.extend([Event::Subscribed { track, sid: section.track }]);
+                out.extend([Event::Subscribed {
+                    track,
+                    sid: section.track,
+                }]);
                 track
             };
             self.sections.insert(section.mid.as_str().into(), track);
@@ -121,7 +131,9 @@ mod tests {
 
     fn offer(tracks: &[(&str, &str)]) -> String {
         let section = |(mid, track): &(&str, &str)| {
-            format!("m=audio 9 X 111\r\na=mid:{mid}\r\na=msid:PA_a|{track} {track}\r\na=sendrecv\r\n")
+            format!(
+                "m=audio 9 X 111\r\na=mid:{mid}\r\na=msid:PA_a|{track} {track}\r\na=sendrecv\r\n"
+            )
         };
         format!("v=0\r\n{}", tracks.iter().map(section).collect::<String>())
     }
@@ -141,13 +153,15 @@ mod tests {
     #[test]
     fn a_section_used_again_is_a_new_track_with_a_new_number() {
         let mut remotes = Remotes::new(true, 0);
-        assert_eq!(words(&mut remotes, &offer(&[("1", "TR_a"), ("2", "TR_b")])), [
-            "+0 TR_a", "+1 TR_b"
-        ]);
+        assert_eq!(
+            words(&mut remotes, &offer(&[("1", "TR_a"), ("2", "TR_b")])),
+            ["+0 TR_a", "+1 TR_b"]
+        );
         assert!(words(&mut remotes, &offer(&[("1", "TR_a"), ("2", "TR_b")])).is_empty());
-        assert_eq!(words(&mut remotes, &offer(&[("1", "TR_c"), ("2", "TR_b")])), [
-            "-0 TR_a", "+2 TR_c"
-        ]);
+        assert_eq!(
+            words(&mut remotes, &offer(&[("1", "TR_c"), ("2", "TR_b")])),
+            ["-0 TR_a", "+2 TR_c"]
+        );
         assert_eq!(words(&mut remotes, "v=0\r\n").len(), 2);
     }
 }

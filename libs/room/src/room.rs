@@ -60,7 +60,7 @@ impl Room {
     pub async fn join(options: Options) -> Result<Self, JoinError> {
         let (session, join) = session::connect(&options, 0, 0).await?;
         let now = clock::now();
-        let far = now + Duration::from_secs(3600);
+        let far = now + Duration::from_hours(1);
         let mut room = Self {
             locals: Locals::new(options.uplink_nack),
             options,
@@ -195,7 +195,9 @@ impl Room {
     /// [`Room::next`] is next awaited. `false` if the track takes none now.
     pub fn write(&mut self, track: LocalTrack, packet: RtpOut) -> bool {
         let now = clock::now();
-        let Some(peer) = self.session.publisher.as_mut() else { return false };
+        let Some(peer) = self.session.publisher.as_mut() else {
+            return false;
+        };
         self.locals.write(peer, track, packet, now)
     }
 
@@ -221,22 +223,45 @@ impl Room {
         };
         let (all_participants, track_permissions) = match &self.options.audience {
             Audience::Everybody => (true, Vec::new()),
-            Audience::Only(identities) => {
-                (false, identities.iter().map(|i| permission(i, true, Vec::new())).collect())
-            }
+            Audience::Only(identities) => (
+                false,
+                identities
+                    .iter()
+                    .map(|i| permission(i, true, Vec::new()))
+                    .collect(),
+            ),
             Audience::Tracks(named) => {
                 let sids = |tracks: &[LocalTrack]| {
-                    tracks.iter().filter_map(|t| self.locals.sid(*t)).map(str::to_owned).collect()
+                    tracks
+                        .iter()
+                        .filter_map(|t| self.locals.sid(*t))
+                        .map(str::to_owned)
+                        .collect()
                 };
-                (false, named.iter().map(|(i, t)| permission(i, false, sids(t))).collect())
+                (
+                    false,
+                    named
+                        .iter()
+                        .map(|(i, t)| permission(i, false, sids(t)))
+                        .collect(),
+                )
             }
         };
-        let permission = proto::SubscriptionPermission { all_participants, track_permissions };
+        let permission = proto::SubscriptionPermission {
+            all_participants,
+            track_permissions,
+        };
         self.request(Request::SubscriptionPermission(permission));
     }
 
     /// Sends a text stream on a topic, to these identities or to everybody.
-    pub fn send_text(&mut self, topic: &str, text: &str, attributes: &[(&str, &str)], to: &[String]) {
+    pub fn send_text(
+        &mut self,
+        topic: &str,
+        text: &str,
+        attributes: &[(&str, &str)],
+        to: &[String],
+    ) {
         let id = clock::random_id();
         for packet in data::text_packets(&id, topic, text, attributes, 0, to) {
             self.send_packet(Channel::Reliable, packet);
@@ -251,7 +276,14 @@ impl Room {
             ..Default::default()
         };
         let packet = data::packet(proto::data_packet::Value::User(user), to);
-        self.send_packet(if reliable { Channel::Reliable } else { Channel::Lossy }, packet);
+        self.send_packet(
+            if reliable {
+                Channel::Reliable
+            } else {
+                Channel::Lossy
+            },
+            packet,
+        );
     }
 
     /// Sends transcript segments in the older carrier. The server passes it on from agents only.
@@ -290,10 +322,12 @@ impl Room {
     /// that losses are made good.
     #[doc(hidden)]
     pub fn impair(&mut self, one_in: u32) {
-        for peer in [&mut self.session.subscriber, &mut self.session.publisher] {
-            if let Some(peer) = peer {
-                peer.impair(one_in);
-            }
+        let session = &mut self.session;
+        for peer in [&mut session.subscriber, &mut session.publisher]
+            .into_iter()
+            .flatten()
+        {
+            peer.impair(one_in);
         }
     }
 
@@ -343,14 +377,21 @@ impl Room {
         let before = self.local.permission;
         self.local = Participant::from(info);
         if self.local.permission != before && before != Permission::default() {
-            self.events.push_back(Event::PermissionChanged(self.local.permission));
+            self.events
+                .push_back(Event::PermissionChanged(self.local.permission));
         }
     }
 
     /// Wakes when the next deadline is due; `true` if something was done.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> bool {
-        let due = [self.session.poll_timeout(), self.data.poll_timeout(), self.link.poll_timeout()];
-        let Some(due) = due.into_iter().flatten().min() else { return false };
+        let due = [
+            self.session.poll_timeout(),
+            self.data.poll_timeout(),
+            self.link.poll_timeout(),
+        ];
+        let Some(due) = due.into_iter().flatten().min() else {
+            return false;
+        };
         if due < self.timer_at || self.timer.is_elapsed() {
             // a later deadline is left to the earlier wake-up: most timers are never reached
             self.timer.as_mut().reset(due.into());

@@ -25,11 +25,17 @@ impl Roster {
     }
 
     pub(crate) fn identity_of(&self, sid: &str) -> Option<&str> {
-        self.participants().find(|p| p.sid == sid).map(|p| p.identity.as_str())
+        self.participants()
+            .find(|p| p.sid == sid)
+            .map(|p| p.identity.as_str())
     }
 
     /// An update about somebody else. Old news (a lower version of the same session) is nothing.
-    pub(crate) fn handle_update(&mut self, info: &proto::ParticipantInfo, out: &mut impl Extend<Event>) {
+    pub(crate) fn handle_update(
+        &mut self,
+        info: &proto::ParticipantInfo,
+        out: &mut impl Extend<Event>,
+    ) {
         let known = self.present.get(&info.identity);
         let same_session = known.is_some_and(|k| k.participant.sid == info.sid);
         if info.state() == State::Disconnected {
@@ -48,8 +54,15 @@ impl Roster {
         match self.present.get_mut(&info.identity) {
             None => {
                 out.extend([Event::ParticipantJoined(now.clone())]);
-                out.extend(now.tracks.iter().map(|track| published(&now.identity, track)));
-                let known = Known { version: info.version, participant: now };
+                out.extend(
+                    now.tracks
+                        .iter()
+                        .map(|track| published(&now.identity, track)),
+                );
+                let known = Known {
+                    version: info.version,
+                    participant: now,
+                };
                 self.present.insert(info.identity.clone(), known);
             }
             Some(known) => {
@@ -62,16 +75,26 @@ impl Roster {
 }
 
 fn published(identity: &str, track: &Track) -> Event {
-    Event::TrackPublished { identity: identity.to_owned(), track: track.clone() }
+    Event::TrackPublished {
+        identity: identity.to_owned(),
+        track: track.clone(),
+    }
 }
 
 fn unpublished(identity: &str, track: Track) -> Event {
-    Event::TrackUnpublished { identity: identity.to_owned(), track }
+    Event::TrackUnpublished {
+        identity: identity.to_owned(),
+        track,
+    }
 }
 
 fn gone(participant: Participant, out: &mut impl Extend<Event>) {
     let tracks = participant.tracks.clone();
-    out.extend(tracks.into_iter().map(|track| unpublished(&participant.identity, track)));
+    out.extend(
+        tracks
+            .into_iter()
+            .map(|track| unpublished(&participant.identity, track)),
+    );
     out.extend([Event::ParticipantLeft(participant)]);
 }
 
@@ -143,11 +166,23 @@ mod tests {
     fn only_what_changed_is_reported() {
         let mut roster = Roster::default();
         assert_eq!(words(&mut roster, &info("PA_1", 1, &[])), ["joined"]);
-        assert_eq!(words(&mut roster, &info("PA_1", 2, &[("TR_1", false)])), ["+TR_1"]);
-        assert_eq!(words(&mut roster, &info("PA_1", 3, &[("TR_1", true)])), ["TR_1 muted=true"]);
+        assert_eq!(
+            words(&mut roster, &info("PA_1", 2, &[("TR_1", false)])),
+            ["+TR_1"]
+        );
+        assert_eq!(
+            words(&mut roster, &info("PA_1", 3, &[("TR_1", true)])),
+            ["TR_1 muted=true"]
+        );
         assert!(words(&mut roster, &info("PA_1", 3, &[("TR_1", true)])).is_empty());
-        assert_eq!(words(&mut roster, &info("PA_1", 4, &[("TR_2", false)])), ["-TR_1", "+TR_2"]);
-        assert!(words(&mut roster, &info("PA_1", 3, &[("TR_1", true)])).is_empty(), "old news");
+        assert_eq!(
+            words(&mut roster, &info("PA_1", 4, &[("TR_2", false)])),
+            ["-TR_1", "+TR_2"]
+        );
+        assert!(
+            words(&mut roster, &info("PA_1", 3, &[("TR_1", true)])).is_empty(),
+            "old news"
+        );
         let mut named = info("PA_1", 5, &[("TR_2", false)]);
         named.name = "Ada".into();
         assert_eq!(words(&mut roster, &named), ["changed"]);
@@ -163,7 +198,10 @@ mod tests {
         );
         let mut late = info("PA_1", 8, &[]);
         late.state = State::Disconnected as i32;
-        assert!(words(&mut roster, &late).is_empty(), "the former session's end is no news");
+        assert!(
+            words(&mut roster, &late).is_empty(),
+            "the former session's end is no news"
+        );
         assert_eq!(roster.identity_of("PA_2"), Some("caller"));
     }
 }

@@ -35,7 +35,9 @@ pub(crate) fn offer_with_nack(sdp: &str) -> String {
     let mut out = String::with_capacity(sdp.len() + 64);
     for line in sdp.split_inclusive('\n') {
         out.push_str(line);
-        let Some(rest) = line.strip_prefix("a=rtpmap:") else { continue };
+        let Some(rest) = line.strip_prefix("a=rtpmap:") else {
+            continue;
+        };
         if let Some((payload_type, codec)) = rest.split_once(' ')
             && codec.to_ascii_lowercase().starts_with("opus/48000")
         {
@@ -51,22 +53,28 @@ pub(crate) fn offer_with_nack(sdp: &str) -> String {
 /// nothing else, so that the server takes it for what it is.
 pub(crate) fn offer_single_codec(sdp: &str, mid: &str, payload_type: &str) -> String {
     let mut out = String::with_capacity(sdp.len());
-    let sections = sdp.split_inclusive('\n').fold(Vec::<String>::new(), |mut all, line| {
-        if all.is_empty() || line.starts_with("m=") {
-            all.push(String::new());
-        }
-        all.last_mut().expect("one was pushed").push_str(line);
-        all
-    });
+    let sections = sdp
+        .split_inclusive('\n')
+        .fold(Vec::<String>::new(), |mut all, line| {
+            if all.is_empty() || line.starts_with("m=") {
+                all.push(String::new());
+            }
+            all.last_mut().expect("one was pushed").push_str(line);
+            all
+        });
     for section in sections {
-        if !section.lines().any(|line| line.strip_prefix("a=mid:") == Some(mid)) {
+        if !section
+            .lines()
+            .any(|line| line.strip_prefix("a=mid:") == Some(mid))
+        {
             out.push_str(&section);
             continue;
         }
         for line in section.split_inclusive('\n') {
             if line.starts_with("m=") {
                 let words: Vec<&str> = line.split_whitespace().take(3).collect();
-                out.push_str(&format!("{} {payload_type}\r\n", words.join(" ")));
+                out.push_str(&words.join(" "));
+                out.extend([" ", payload_type, "\r\n"]);
             } else if !is_about_another_payload_type(line, payload_type) {
                 out.push_str(line);
             }
@@ -78,7 +86,9 @@ pub(crate) fn offer_single_codec(sdp: &str, mid: &str, payload_type: &str) -> St
 fn is_about_another_payload_type(line: &str, payload_type: &str) -> bool {
     ["a=rtpmap:", "a=fmtp:", "a=rtcp-fb:"].iter().any(|prefix| {
         let value = line.strip_prefix(prefix);
-        value.and_then(|v| v.split([' ', '\r', '\n']).next()).is_some_and(|pt| pt != payload_type)
+        value
+            .and_then(|v| v.split([' ', '\r', '\n']).next())
+            .is_some_and(|pt| pt != payload_type)
     })
 }
 
@@ -98,10 +108,16 @@ pub(crate) fn msids(sdp: &str) -> Vec<Msid> {
                 sends = true;
             }
         }
-        let Some((stream, track)) = msid.split_once(' ') else { continue };
+        let Some((stream, track)) = msid.split_once(' ') else {
+            continue;
+        };
         // the stream is `PA_xxx|TR_xxx`
         let (participant, packed) = stream.split_once('|').unwrap_or((stream, ""));
-        let track = if track.starts_with("TR_") { track } else { packed };
+        let track = if track.starts_with("TR_") {
+            track
+        } else {
+            packed
+        };
         if sends && !mid.is_empty() && track.starts_with("TR_") {
             found.push(Msid {
                 mid: mid.to_owned(),
@@ -155,8 +171,11 @@ mod tests {
 
     #[test]
     fn tracks_are_found_on_the_sections_that_send() {
-        let expected =
-            Msid { mid: "1".into(), participant: "PA_a".into(), track: "TR_x".into() };
+        let expected = Msid {
+            mid: "1".into(),
+            participant: "PA_a".into(),
+            track: "TR_x".into(),
+        };
         assert_eq!(msids(OFFER), [expected]);
     }
 
@@ -168,7 +187,12 @@ mod tests {
 
     #[test]
     fn garbage_names_nothing() {
-        for text in ["", "m=", "\nm=audio\r\na=msid:\r\na=mid:\r\na=sendonly", "\nm=\na=msid:x y\na=sendrecv"] {
+        for text in [
+            "",
+            "m=",
+            "\nm=audio\r\na=msid:\r\na=mid:\r\na=sendonly",
+            "\nm=\na=msid:x y\na=sendrecv",
+        ] {
             assert_eq!(msids(text), []);
             let _ = (sendonly_offer(text), offer_with_nack(text));
         }

@@ -1,7 +1,7 @@
 //! The server's room API: which rooms there are, and what may be done to them from outside.
 
 use livekit_api::services::room::RoomClient;
-use livekit_api::services::{ServiceError, ServerError};
+use livekit_api::services::{ServerError, ServiceError};
 
 use crate::token::Credentials;
 
@@ -63,7 +63,11 @@ impl RoomService {
 
     /// Every open room.
     pub async fn list_rooms(&self) -> Result<Vec<RoomInfo>, Error> {
-        let rooms = self.client.list_rooms(Vec::new()).await.map_err(|e| self.error(&e))?;
+        let rooms = self
+            .client
+            .list_rooms(Vec::new())
+            .await
+            .map_err(|e| self.error(&e))?;
         Ok(rooms.into_iter().map(RoomInfo::from).collect())
     }
 
@@ -71,7 +75,10 @@ impl RoomService {
     pub async fn find_room(&self, name: &str) -> Result<Option<RoomInfo>, Error> {
         let rooms = self.client.list_rooms(vec![name.to_owned()]).await;
         let rooms = rooms.map_err(|e| self.error(&e))?;
-        Ok(rooms.into_iter().map(RoomInfo::from).find(|room| room.name == name))
+        Ok(rooms
+            .into_iter()
+            .map(RoomInfo::from)
+            .find(|room| room.name == name))
     }
 
     /// Opens a room with metadata, or finds it open.
@@ -80,18 +87,28 @@ impl RoomService {
             metadata: metadata.to_owned(),
             ..Default::default()
         };
-        let room = self.client.create_room(name, options).await.map_err(|e| self.error(&e))?;
+        let room = self
+            .client
+            .create_room(name, options)
+            .await
+            .map_err(|e| self.error(&e))?;
         Ok(room.into())
     }
 
     /// Closes a room and removes everybody in it.
     pub async fn delete_room(&self, name: &str) -> Result<(), Error> {
-        self.client.delete_room(name).await.map_err(|e| self.error(&e))
+        self.client
+            .delete_room(name)
+            .await
+            .map_err(|e| self.error(&e))
     }
 
     /// Removes a participant. Their token would still let them in again.
     pub async fn remove_participant(&self, room: &str, identity: &str) -> Result<(), Error> {
-        self.client.remove_participant(room, identity).await.map_err(|e| self.error(&e))
+        self.client
+            .remove_participant(room, identity)
+            .await
+            .map_err(|e| self.error(&e))
     }
 
     /// Sets what a participant may do, now and without a new token. Hidden stays as it is in the
@@ -113,7 +130,10 @@ impl RoomService {
             permission: Some(permission),
             ..Default::default()
         };
-        let updated = self.client.update_participant(room, identity, options).await;
+        let updated = self
+            .client
+            .update_participant(room, identity, options)
+            .await;
         updated.map(drop).map_err(|e| self.error(&e))
     }
 
@@ -121,17 +141,27 @@ impl RoomService {
         let url = self.url.clone();
         match error {
             ServiceError::Twirp(ServerError::Twirp(code)) => match code.code.as_str() {
-                "unauthenticated" | "permission_denied" => {
-                    Error::Unauthorized { url, answer: code.msg.clone() }
-                }
+                "unauthenticated" | "permission_denied" => Error::Unauthorized {
+                    url,
+                    answer: code.msg.clone(),
+                },
                 "not_found" => Error::NotFound(code.msg.clone()),
-                other => Error::Unreachable { url, reason: format!("{other}: {}", code.msg) },
+                other => Error::Unreachable {
+                    url,
+                    reason: format!("{other}: {}", code.msg),
+                },
             },
             // a wrong key is answered with a bare 401 whose body is no Twirp error
             ServiceError::Twirp(ServerError::Request(error)) if error.is_decode() => {
-                Error::Unauthorized { url, answer: "401, or something that is no LiveKit".to_owned() }
+                Error::Unauthorized {
+                    url,
+                    answer: "401, or something that is no LiveKit".to_owned(),
+                }
             }
-            other => Error::Unreachable { url, reason: other.to_string() },
+            other => Error::Unreachable {
+                url,
+                reason: other.to_string(),
+            },
         }
     }
 }

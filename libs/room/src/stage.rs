@@ -138,15 +138,26 @@ impl Stage {
         self.last_track += 1;
         let track = StageTrack(self.last_track);
         let connection = self.connection_with_room();
-        self.tracks.insert(track, Track { options, connection, local: None });
+        self.tracks.insert(
+            track,
+            Track {
+                options,
+                connection,
+                local: None,
+            },
+        );
         self.place(track);
         track
     }
 
     /// Ends a track: packets stop at once, listeners are told.
     pub fn unpublish(&mut self, track: StageTrack) {
-        let Some(ended) = self.tracks.remove(&track) else { return };
-        let Some(connection) = self.connection(ended.connection) else { return };
+        let Some(ended) = self.tracks.remove(&track) else {
+            return;
+        };
+        let Some(connection) = self.connection(ended.connection) else {
+            return;
+        };
         connection.queued.retain(|queued| *queued != track);
         if let (Some(local), State::Joined(room)) = (ended.local, &mut connection.state) {
             connection.tracks.remove(&local);
@@ -157,12 +168,21 @@ impl Stage {
 
     /// Sends a packet; see [`Room::write`]. `false` if the track takes none now.
     pub fn write(&mut self, track: StageTrack, packet: RtpOut) -> bool {
-        let Some(Track { connection, local: Some(local), .. }) = self.tracks.get(&track) else {
+        let Some(Track {
+            connection,
+            local: Some(local),
+            ..
+        }) = self.tracks.get(&track)
+        else {
             return false;
         };
         let (number, local) = (*connection, *local);
-        let Some(connection) = self.connection(number) else { return false };
-        let State::Joined(room) = &mut connection.state else { return false };
+        let Some(connection) = self.connection(number) else {
+            return false;
+        };
+        let State::Joined(room) = &mut connection.state else {
+            return false;
+        };
         let written = room.write(local, packet);
         connection.dirty |= written;
         written
@@ -264,15 +284,27 @@ impl Stage {
         if self.connections.len() < CONNECTIONS {
             return self.connect();
         }
-        let least = self.connections.iter().min_by_key(|c| c.tracks.len() + c.queued.len());
+        let least = self
+            .connections
+            .iter()
+            .min_by_key(|c| c.tracks.len() + c.queued.len());
         least.expect("there are as many as allowed").number
     }
 
     /// Publishes on the track's connection, or queues for it.
     fn place(&mut self, track: StageTrack) {
-        let Some(Track { options, connection, .. }) = self.tracks.get(&track) else { return };
+        let Some(Track {
+            options,
+            connection,
+            ..
+        }) = self.tracks.get(&track)
+        else {
+            return;
+        };
         let (options, number) = (options.clone(), *connection);
-        let Some(connection) = self.connection(number) else { return };
+        let Some(connection) = self.connection(number) else {
+            return;
+        };
         let State::Joined(room) = &mut connection.state else {
             connection.queued.push_back(track);
             return;
@@ -331,7 +363,8 @@ impl Stage {
         let connection = &mut self.connections[at];
         if error.closed().is_some() && !self.refused {
             self.refused = true;
-            self.events.push_back(StageEvent::Refused(error.to_string()));
+            self.events
+                .push_back(StageEvent::Refused(error.to_string()));
         }
         warn!(%error, "publisher connection failed: trying again");
         connection.attempt += 1;
@@ -345,13 +378,15 @@ impl Stage {
         match event {
             Event::Published { track, sid } => {
                 if let Some(track) = connection.tracks.get(&track) {
-                    self.events.push_back(StageEvent::Published { track: *track, sid });
+                    self.events
+                        .push_back(StageEvent::Published { track: *track, sid });
                 }
             }
             Event::PublishFailed { track, reason } => {
                 if let Some(track) = connection.tracks.remove(&track) {
                     self.tracks.remove(&track);
-                    self.events.push_back(StageEvent::PublishFailed { track, reason });
+                    self.events
+                        .push_back(StageEvent::PublishFailed { track, reason });
                 }
             }
             // every connection sees everybody: one is enough
@@ -371,7 +406,9 @@ impl Stage {
         let connection = &mut self.connections[at];
         connection.attempt += 1;
         connection.published = 0;
-        connection.queued.extend(connection.tracks.drain().map(|(_, track)| track));
+        connection
+            .queued
+            .extend(connection.tracks.drain().map(|(_, track)| track));
         connection.state = State::Waiting(Box::pin(tokio::time::sleep(connection.retry)));
         for track in &connection.queued {
             if let Some(track) = self.tracks.get_mut(track) {

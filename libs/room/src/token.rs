@@ -6,7 +6,7 @@ use livekit_token::VideoGrants;
 
 /// How long a token may be used to connect, unless said otherwise. It does not end a session:
 /// the server itself refreshes the token of a connected participant.
-pub const DEFAULT_TTL: Duration = Duration::from_secs(600);
+pub const DEFAULT_TTL: Duration = Duration::from_mins(10);
 
 /// An API key and its secret.
 #[derive(Clone)]
@@ -24,7 +24,10 @@ impl std::fmt::Debug for Credentials {
 impl Credentials {
     /// From `LIVEKIT_API_KEY` and `LIVEKIT_API_SECRET`.
     pub fn new(key: &str, secret: &str) -> Self {
-        Self { key: key.to_owned(), secret: secret.to_owned() }
+        Self {
+            key: key.to_owned(),
+            secret: secret.to_owned(),
+        }
     }
 
     pub(crate) fn key(&self) -> &str {
@@ -101,7 +104,11 @@ impl Token {
             ttl: DEFAULT_TTL,
             metadata: None,
             attributes: Vec::new(),
-            grants: VideoGrants { room_join: true, room: room.to_owned(), ..grants },
+            grants: VideoGrants {
+                room_join: true,
+                room: room.to_owned(),
+                ..grants
+            },
         }
     }
 
@@ -201,7 +208,11 @@ impl Token {
             token = token.with_metadata(metadata);
         }
         if !self.attributes.is_empty() {
-            token = token.with_attributes(self.attributes.iter().map(|(k, v)| (k.as_str(), v.as_str())));
+            token = token.with_attributes(
+                self.attributes
+                    .iter()
+                    .map(|(k, v)| (k.as_str(), v.as_str())),
+            );
         }
         let error = |e: livekit_token::AccessTokenError| TokenError {
             identity: self.identity.clone(),
@@ -220,16 +231,24 @@ mod tests {
 
     fn claims(token: Token) -> livekit_token::Claims {
         let text = token.sign(&Credentials::new("key", SECRET)).unwrap();
-        TokenVerifier::with_api_key("key", SECRET).verify(&text).unwrap()
+        TokenVerifier::with_api_key("key", SECRET)
+            .verify(&text)
+            .unwrap()
     }
 
     #[test]
     fn a_tap_is_hidden_silent_and_does_not_keep_the_room_open() {
         let claims = claims(Token::tap("call-1", "tap-1"));
-        assert_eq!((claims.sub.as_str(), claims.kind.as_str()), ("tap-1", "agent"));
+        assert_eq!(
+            (claims.sub.as_str(), claims.kind.as_str()),
+            ("tap-1", "agent")
+        );
         let video = claims.video;
         assert!(video.room_join && video.hidden && video.room == "call-1");
-        assert_eq!((video.can_publish, video.can_publish_data), (Some(false), Some(false)));
+        assert_eq!(
+            (video.can_publish, video.can_publish_data),
+            (Some(false), Some(false))
+        );
         assert!(!video.room_admin && !video.room_create && !video.room_record && !video.recorder);
         assert!(!video.agent, "no right to register as a worker");
     }

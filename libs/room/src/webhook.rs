@@ -39,7 +39,9 @@ impl Verifier {
     /// For webhooks signed with these credentials.
     pub fn new(credentials: &Credentials) -> Self {
         let tokens = TokenVerifier::with_api_key(credentials.key(), credentials.secret());
-        Self { receiver: WebhookReceiver::new(tokens) }
+        Self {
+            receiver: WebhookReceiver::new(tokens),
+        }
     }
 
     /// The event in `body`, if `authorization` (the header's value, with or without `Bearer`) is
@@ -47,7 +49,9 @@ impl Verifier {
     pub fn verify(&self, body: &[u8], authorization: &str) -> Result<Event, Error> {
         use livekit_api::webhooks::WebhookError;
         let body = std::str::from_utf8(body).map_err(|e| Error::Body(e.to_string()))?;
-        let token = authorization.strip_prefix("Bearer ").unwrap_or(authorization);
+        let token = authorization
+            .strip_prefix("Bearer ")
+            .unwrap_or(authorization);
         let event = self.receiver.receive(body, token).map_err(|e| match e {
             WebhookError::InvalidData(e) => Error::Body(e.to_string()),
             WebhookError::InvalidSignature
@@ -55,7 +59,12 @@ impl Verifier {
             | WebhookError::InvalidAuth(_) => Error::Signature(e.to_string()),
         })?;
         let (room, room_sid) = event.room.map(|room| (room.name, room.sid)).unzip();
-        Ok(Event { id: event.id, kind: event.event, room, room_sid })
+        Ok(Event {
+            id: event.id,
+            kind: event.event,
+            room,
+            room_sid,
+        })
     }
 }
 

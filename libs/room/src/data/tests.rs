@@ -20,8 +20,14 @@ fn text_of(event: Option<Event>) -> Option<Text> {
 fn a_text_stream_arrives_whole_with_its_attributes() {
     let mut data = Data::default();
     let long = "né".repeat(20_000);
-    let mut packets =
-        text_packets("s1", "lk.transcription", &long, &[("lk.segment_id", "SG_1")], 5, &[]);
+    let mut packets = text_packets(
+        "s1",
+        "lk.transcription",
+        &long,
+        &[("lk.segment_id", "SG_1")],
+        5,
+        &[],
+    );
     for packet in &mut packets {
         packet.participant_identity = "caller".into();
     }
@@ -31,7 +37,10 @@ fn a_text_stream_arrives_whole_with_its_attributes() {
         assert!(feed(&mut data, packet).is_none());
     }
     let text = text_of(feed(&mut data, &last)).expect("whole");
-    assert_eq!((text.from.as_str(), text.topic.as_str()), ("caller", "lk.transcription"));
+    assert_eq!(
+        (text.from.as_str(), text.topic.as_str()),
+        ("caller", "lk.transcription")
+    );
     assert_eq!(text.text, long);
     assert_eq!(text.attributes["lk.segment_id"], "SG_1");
 }
@@ -58,9 +67,15 @@ fn deflate(text: &[u8]) -> Vec<u8> {
 fn a_single_packet_stream_is_inflated() {
     let mut data = Data::default();
     let packet = inline(deflate(b"good morning"), CompressionType::DeflateRaw);
-    assert_eq!(text_of(feed(&mut data, &packet)).expect("text").text, "good morning");
+    assert_eq!(
+        text_of(feed(&mut data, &packet)).expect("text").text,
+        "good morning"
+    );
     let plain = inline(b"hello".to_vec(), CompressionType::None);
-    assert_eq!(text_of(feed(&mut data, &plain)).expect("text").text, "hello");
+    assert_eq!(
+        text_of(feed(&mut data, &plain)).expect("text").text,
+        "hello"
+    );
 }
 
 #[test]
@@ -68,7 +83,13 @@ fn a_text_that_inflates_without_end_is_dropped() {
     let mut data = Data::default();
     let bomb = inline(deflate(&vec![b'a'; 4 << 20]), CompressionType::DeflateRaw);
     assert!(feed(&mut data, &bomb).is_none());
-    assert!(feed(&mut data, &inline(vec![0xff; 40], CompressionType::DeflateRaw)).is_none());
+    assert!(
+        feed(
+            &mut data,
+            &inline(vec![0xff; 40], CompressionType::DeflateRaw)
+        )
+        .is_none()
+    );
 }
 
 #[test]
@@ -119,7 +140,12 @@ fn a_call_is_answered_acknowledged_or_given_up() {
     assert_eq!(data.poll_timeout(), Some(now + ACK_TIMEOUT));
     assert!(data.handle_timeout(now + Duration::from_secs(1)).is_empty());
     match &data.handle_timeout(now + ACK_TIMEOUT)[..] {
-        [Event::RpcResult { rpc, result: Err(error) }] => {
+        [
+            Event::RpcResult {
+                rpc,
+                result: Err(error),
+            },
+        ] => {
             assert_eq!((*rpc, error.code), (second, RPC_CONNECTION_TIMEOUT));
         }
         other => panic!("{other:?}"),
@@ -133,11 +159,20 @@ fn an_acknowledged_call_waits_for_its_answer() {
     let now = clock::now();
     let timeout = Duration::from_secs(10);
     data.begin_rpc("r1".into(), "agent", "m", "{}", timeout, now);
-    let ack = packet(Value::RpcAck(proto::RpcAck { request_id: "r1".into() }), &[]);
+    let ack = packet(
+        Value::RpcAck(proto::RpcAck {
+            request_id: "r1".into(),
+        }),
+        &[],
+    );
     assert!(feed(&mut data, &ack).is_none());
     assert!(data.handle_timeout(now + ACK_TIMEOUT).is_empty());
     match &data.handle_timeout(now + timeout)[..] {
-        [Event::RpcResult { result: Err(error), .. }] => {
+        [
+            Event::RpcResult {
+                result: Err(error), ..
+            },
+        ] => {
             assert_eq!(error.code, RPC_RESPONSE_TIMEOUT);
         }
         other => panic!("{other:?}"),
@@ -147,11 +182,17 @@ fn an_acknowledged_call_waits_for_its_answer() {
 #[test]
 fn a_call_to_us_is_acknowledged_at_once() {
     let mut data = Data::default();
-    let request = proto::RpcRequest { id: "r".into(), method: "m".into(), ..Default::default() };
+    let request = proto::RpcRequest {
+        id: "r".into(),
+        method: "m".into(),
+        ..Default::default()
+    };
     let mut request = packet(Value::RpcRequest(request), &[]);
     request.participant_identity = "asker".into();
     let handled = data.handle_packet(&request.encode_to_vec());
-    assert!(matches!(handled.event, Some(Event::RpcRequest(RpcRequest { ref from, .. })) if from == "asker"));
+    assert!(
+        matches!(handled.event, Some(Event::RpcRequest(RpcRequest { ref from, .. })) if from == "asker")
+    );
     let reply = handled.reply.expect("an ack");
     assert_eq!(reply.destination_identities, ["asker"]);
     assert!(matches!(reply.value, Some(Value::RpcAck(_))));

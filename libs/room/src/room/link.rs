@@ -63,7 +63,9 @@ impl<T> Trial<T> {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<T> {
-        let Some(attempt) = self.running.as_mut() else { return Poll::Pending };
+        let Some(attempt) = self.running.as_mut() else {
+            return Poll::Pending;
+        };
         let result = std::task::ready!(attempt.as_mut().poll(cx));
         self.running = None;
         Poll::Ready(result)
@@ -108,7 +110,9 @@ impl Room {
         info!(room = self.name, reason, "signalling lost: resuming");
         let now = clock::now();
         self.link = Link::Resuming(Trial::new(now, now));
-        self.events.push_back(Event::Reconnecting { reason: reason.to_owned() });
+        self.events.push_back(Event::Reconnecting {
+            reason: reason.to_owned(),
+        });
     }
 
     /// The server closed a peer connection, as it does before it says that the room is over.
@@ -126,7 +130,9 @@ impl Room {
         info!(room = self.name, reason, "session lost: rejoining");
         let now = clock::now();
         if self.link.since().is_none() {
-            self.events.push_back(Event::Reconnecting { reason: reason.to_owned() });
+            self.events.push_back(Event::Reconnecting {
+                reason: reason.to_owned(),
+            });
         }
         let since = self.link.since().unwrap_or(now);
         self.link = Link::Rejoining(Trial::new(since, now));
@@ -187,7 +193,9 @@ impl Room {
 
     fn handle_resumed(&mut self, result: Resumed) {
         let now = clock::now();
-        let Link::Resuming(trial) = &mut self.link else { return };
+        let Link::Resuming(trial) = &mut self.link else {
+            return;
+        };
         let after = now.saturating_duration_since(trial.since);
         match result {
             Ok(()) => {
@@ -207,7 +215,9 @@ impl Room {
                 }
             }
             Err(SignalError::LeaveRequest { reason, .. }) => {
-                self.rejoin(&format!("the server does not know us any more ({reason:?})"));
+                self.rejoin(&format!(
+                    "the server does not know us any more ({reason:?})"
+                ));
             }
             Err(SignalError::Client(status, answer)) => {
                 self.rejoin(&format!("resume refused with {status}: {answer}"));
@@ -234,7 +244,10 @@ impl Room {
         let subscriber = self.session.subscriber.as_ref();
         let published = |(cid, sid): (&str, &str)| proto::TrackPublishedResponse {
             cid: cid.to_owned(),
-            track: Some(proto::TrackInfo { sid: sid.to_owned(), ..Default::default() }),
+            track: Some(proto::TrackInfo {
+                sid: sid.to_owned(),
+                ..Default::default()
+            }),
         };
         let state = proto::SyncState {
             answer: subscriber.and_then(|peer| description("answer", &peer.last_local)),
@@ -252,14 +265,20 @@ impl Room {
 
     fn handle_rejoined(&mut self, result: Joined) {
         let now = clock::now();
-        let Link::Rejoining(trial) = &mut self.link else { return };
+        let Link::Rejoining(trial) = &mut self.link else {
+            return;
+        };
         let after = now.saturating_duration_since(trial.since);
         match result {
             Ok((session, join)) => {
                 self.link = Link::Up;
                 std::mem::replace(&mut self.session, session).abandon();
                 self.roster = Roster::default();
-                let room_sid = join.room.as_ref().map(|room| room.sid.clone()).unwrap_or_default();
+                let room_sid = join
+                    .room
+                    .as_ref()
+                    .map(|room| room.sid.clone())
+                    .unwrap_or_default();
                 self.events.push_back(Event::Rejoined { after, room_sid });
                 let tracks = self.locals.restart();
                 self.joined(join);

@@ -26,7 +26,9 @@ impl Room {
     pub(super) fn poll_media(&mut self, cx: &mut Context<'_>) -> bool {
         let mut any = false;
         for role in ROLES {
-            let Some(peer) = self.session.peer(role) else { continue };
+            let Some(peer) = self.session.peer(role) else {
+                continue;
+            };
             match peer.poll_recv(cx, clock::now) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(())) => {
@@ -44,7 +46,9 @@ impl Room {
 
     pub(super) fn handle_peer_timeouts(&mut self, now: Instant) {
         for role in ROLES {
-            let Some(peer) = self.session.peer(role) else { continue };
+            let Some(peer) = self.session.peer(role) else {
+                continue;
+            };
             if peer.timeout() > now {
                 continue;
             }
@@ -57,7 +61,9 @@ impl Room {
 
     /// Sends what was written to the publishing connection.
     pub(super) fn drive_publisher(&mut self) {
-        let Some(peer) = self.session.publisher.as_mut() else { return };
+        let Some(peer) = self.session.publisher.as_mut() else {
+            return;
+        };
         match peer.handle_timeout(clock::now()) {
             Ok(()) => self.drain(Role::Publisher),
             Err(error) => self.peer_failed(Role::Publisher, &error),
@@ -67,7 +73,9 @@ impl Room {
     /// Takes every output of a connection.
     pub(super) fn drain(&mut self, role: Role) {
         loop {
-            let Some(peer) = self.session.peer(role) else { return };
+            let Some(peer) = self.session.peer(role) else {
+                return;
+            };
             match peer.poll_output() {
                 Ok(None) => return,
                 Ok(Some(event)) => self.handle_peer_event(role, event),
@@ -79,7 +87,9 @@ impl Room {
     fn handle_peer_event(&mut self, role: Role, event: str0m::Event) {
         match event {
             str0m::Event::RtpPacket(packet) => {
-                let Some(peer) = self.session.subscriber.as_mut() else { return };
+                let Some(peer) = self.session.subscriber.as_mut() else {
+                    return;
+                };
                 if let Some(packet) = self.session.remotes.handle_packet(peer, packet) {
                     self.events.push_back(Event::Packet(packet));
                 }
@@ -147,7 +157,9 @@ impl Room {
 
     /// The server has answered our offer.
     pub(super) fn handle_answer(&mut self, answer: proto::SessionDescription) {
-        let Some(peer) = self.session.publisher.as_mut() else { return };
+        let Some(peer) = self.session.publisher.as_mut() else {
+            return;
+        };
         match peer.accept(answer.sdp, answer.id) {
             Ok(true) => {}
             Ok(false) => return debug!(id = answer.id, "answer to no offer of ours"),
@@ -165,8 +177,12 @@ impl Room {
 
     /// The server offers what it will send.
     pub(super) fn handle_offer(&mut self, offer: proto::SessionDescription) {
-        self.session.remotes.handle_offer(&offer.sdp, &mut self.events);
-        let Some(peer) = self.session.subscriber.as_mut() else { return };
+        self.session
+            .remotes
+            .handle_offer(&offer.sdp, &mut self.events);
+        let Some(peer) = self.session.subscriber.as_mut() else {
+            return;
+        };
         match peer.answer(offer.sdp) {
             Ok(sdp) => self.request(Request::Answer(proto::SessionDescription {
                 r#type: "answer".to_owned(),
@@ -203,10 +219,18 @@ impl Room {
         let (Some(reliable), Some(lossy)) = (self.session.reliable, self.session.lossy) else {
             return;
         };
-        let Some(peer) = self.session.publisher.as_mut() else { return };
+        let Some(peer) = self.session.publisher.as_mut() else {
+            return;
+        };
         while let Some((channel, bytes)) = self.backlog.front() {
-            let id = if *channel == Channel::Reliable { reliable } else { lossy };
-            let Some(mut open) = peer.rtc.channel(id) else { break };
+            let id = if *channel == Channel::Reliable {
+                reliable
+            } else {
+                lossy
+            };
+            let Some(mut open) = peer.rtc.channel(id) else {
+                break;
+            };
             match open.write(true, bytes) {
                 Ok(true) => drop(self.backlog.pop_front()),
                 Ok(false) => break, // full: goes on with the next packet

@@ -28,7 +28,7 @@ const PROTOCOL_VERSION: u32 = 17;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 enum Outgoing {
-    Request(Request),
+    Request(Box<Request>),
     Reconnected,
 }
 
@@ -44,8 +44,8 @@ pub(crate) struct Session {
     events: SignalEvents,
     outbox: mpsc::Sender<Outgoing>,
     local: IpAddr,
-    pub(crate) subscriber: Option<Peer>,
-    pub(crate) publisher: Option<Peer>,
+    pub(crate) subscriber: Option<Box<Peer>>,
+    pub(crate) publisher: Option<Box<Peer>>,
     pub(crate) remotes: Remotes,
     pub(crate) reliable: Option<ChannelId>,
     pub(crate) lossy: Option<ChannelId>,
@@ -89,12 +89,17 @@ pub(crate) async fn connect(
 ) -> Result<(Session, proto::JoinResponse), JoinError> {
     tls::install_provider();
     options.pacer.wait().await;
-    let unreachable = |reason: String| JoinError::Unreachable { url: options.url.clone(), reason };
+    let unreachable = |reason: String| JoinError::Unreachable {
+        url: options.url.clone(),
+        reason,
+    };
     let token = (options.token)(attempt).map_err(|answer| JoinError::Unauthorized {
         url: options.url.clone(),
         answer,
     })?;
-    let local = local_address(&options.url).await.map_err(|e| unreachable(e.to_string()))?;
+    let local = local_address(&options.url)
+        .await
+        .map_err(|e| unreachable(e.to_string()))?;
     let mut signal = SignalOptions::default();
     signal.auto_subscribe = options.auto_subscribe;
     signal.single_peer_connection = false;
@@ -106,7 +111,10 @@ pub(crate) async fn connect(
     let connected = SignalClient::connect(&options.url, &token, signal, None).await;
     let (signal, join, events) = connected.map_err(|error| match error {
         SignalError::Client(status, answer) if matches!(status.as_u16(), 401 | 403) => {
-            JoinError::Unauthorized { url: options.url.clone(), answer }
+            JoinError::Unauthorized {
+                url: options.url.clone(),
+                answer,
+            }
         }
         other => unreachable(other.to_string()),
     })?;
@@ -127,7 +135,7 @@ pub(crate) async fn connect(
     if join.subscriber_primary {
         let now = crate::clock::now();
         let peer = Peer::new(Role::Subscriber, local, false, now);
-        session.subscriber = Some(peer.map_err(|e| unreachable(e.to_string()))?);
+        session.subscriber = Some(Box::new(peer.map_err(|e| unreachable(e.to_string()))?));
     }
     Ok((session, join))
 }
@@ -136,7 +144,7 @@ pub(crate) async fn connect(
 async fn send_requests(signal: Arc<SignalClient>, mut requests: mpsc::Receiver<Outgoing>) {
     while let Some(outgoing) = requests.recv().await {
         match outgoing {
-            Outgoing::Request(request) => signal.send(request).await,
+            Outgoing::Request(request) => signal.send(*request).await,
             Outgoing::Reconnected => signal.set_reconnected().await,
         }
     }
@@ -145,7 +153,9 @@ async fn send_requests(signal: Arc<SignalClient>, mut requests: mpsc::Receiver<O
 impl Session {
     /// Sends a request. `false` if the connection is stuck.
     pub(crate) fn request(&self, request: Request) -> bool {
-        self.outbox.try_send(Outgoing::Request(request)).is_ok()
+        self.outbox
+            .try_send(Outgoing::Request(Box::new(request)))
+            .is_ok()
     }
 
     /// Ends the resume: requests that were held back go out.
@@ -160,21 +170,26 @@ impl Session {
     /// The publishing peer connection, made when it is first needed.
     pub(crate) fn publisher(&mut self, nack: bool, now: Instant) -> Result<&mut Peer, PeerError> {
         if self.publisher.is_none() {
-            self.publisher = Some(Peer::new(Role::Publisher, self.local, nack, now)?);
+            let peer = Peer::new(Role::Publisher, self.local, nack, now)?;
+            self.publisher = Some(Box::new(peer));
         }
         Ok(self.publisher.as_mut().expect("made above"))
     }
 
     pub(crate) fn peer(&mut self, role: Role) -> Option<&mut Peer> {
         match role {
-            Role::Subscriber => self.subscriber.as_mut(),
-            Role::Publisher => self.publisher.as_mut(),
+            Role::Subscriber => self.subscriber.as_deref_mut(),
+            Role::Publisher => self.publisher.as_deref_mut(),
         }
     }
 
     /// The next moment at which a peer connection has something to do.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        [&self.subscriber, &self.publisher].into_iter().flatten().map(Peer::timeout).min()
+        [&self.subscriber, &self.publisher]
+            .into_iter()
+            .flatten()
+            .map(|peer| peer.timeout())
+            .min()
     }
 
     /// Closes the signalling in the background.

@@ -55,23 +55,37 @@ impl Room {
             Message::Leave(leave) => self.handle_leave(&leave),
             Message::Mute(mute) => {
                 if let Some(track) = self.locals.by_sid(&mute.sid) {
-                    self.events.push_back(Event::LocalTrackMuted { track, muted: mute.muted });
+                    self.events.push_back(Event::LocalTrackMuted {
+                        track,
+                        muted: mute.muted,
+                    });
                 }
             }
             Message::SpeakersChanged(changed) => {
-                let speakers = changed.speakers.into_iter().map(|s| self.speaker(s)).collect();
+                let speakers = changed
+                    .speakers
+                    .into_iter()
+                    .map(|s| self.speaker(s))
+                    .collect();
                 self.events.push_back(Event::Speakers(speakers));
             }
             Message::RoomUpdate(update) => self.handle_room(update.room),
             Message::SubscriptionPermissionUpdate(update) if !update.allowed => {
                 let reason = "the publisher does not permit it".to_owned();
-                self.events.push_back(Event::SubscriptionFailed { sid: update.track_sid, reason });
+                self.events.push_back(Event::SubscriptionFailed {
+                    sid: update.track_sid,
+                    reason,
+                });
             }
-            Message::SubscriptionPermissionUpdate(update) => self.subscribe_again(&update.track_sid),
+            Message::SubscriptionPermissionUpdate(update) => {
+                self.subscribe_again(&update.track_sid)
+            }
             Message::SubscriptionResponse(response) => {
                 let reason = format!("{:?}", response.err());
-                self.events
-                    .push_back(Event::SubscriptionFailed { sid: response.track_sid, reason });
+                self.events.push_back(Event::SubscriptionFailed {
+                    sid: response.track_sid,
+                    reason,
+                });
             }
             Message::RequestResponse(response)
                 if response.reason() != proto::request_response::Reason::Ok =>
@@ -85,7 +99,9 @@ impl Room {
 
     fn speaker(&self, info: proto::SpeakerInfo) -> Speaker {
         let local = (info.sid == self.local.sid).then_some(self.local.identity.as_str());
-        let identity = local.or_else(|| self.roster.identity_of(&info.sid)).unwrap_or_default();
+        let identity = local
+            .or_else(|| self.roster.identity_of(&info.sid))
+            .unwrap_or_default();
         Speaker {
             identity: identity.to_owned(),
             sid: info.sid,
@@ -137,7 +153,10 @@ impl Room {
         if room.metadata != self.metadata || room.sid != self.sid {
             self.metadata.clone_from(&room.metadata);
             self.sid.clone_from(&room.sid);
-            self.events.push_back(Event::RoomChanged { sid: room.sid, metadata: room.metadata });
+            self.events.push_back(Event::RoomChanged {
+                sid: room.sid,
+                metadata: room.metadata,
+            });
         }
     }
 
@@ -146,7 +165,8 @@ impl Room {
         if let Some(Request::AddTrack(request)) = response.request {
             let reason = response.message.clone();
             if let Some(track) = self.locals.refuse(&request.cid) {
-                self.events.push_back(Event::PublishFailed { track, reason });
+                self.events
+                    .push_back(Event::PublishFailed { track, reason });
             }
         }
     }

@@ -26,13 +26,21 @@ pub(crate) fn credentials(server: &LivekitServer) -> Credentials {
 }
 
 pub(crate) fn options(server: &LivekitServer, token: Token) -> Options {
-    Options::new(&server.url(), token.sign(&credentials(server)).expect("signed"))
+    Options::new(
+        &server.url(),
+        token.sign(&credentials(server)).expect("signed"),
+    )
 }
 
 /// Shows logs of a failing test with `RUST_LOG=sidetone_room=debug`.
 pub(crate) fn logs() {
     let filter = tracing_subscriber::EnvFilter::from_default_env();
-    drop(tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init());
+    drop(
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_test_writer()
+            .try_init(),
+    );
 }
 
 impl Driven {
@@ -64,7 +72,12 @@ impl Driven {
                 }
             }
         });
-        Self { acts, events, packets, leave: Some(leave) }
+        Self {
+            acts,
+            events,
+            packets,
+            leave: Some(leave),
+        }
     }
 
     /// Does something to the room and returns what it gives.
@@ -80,7 +93,10 @@ impl Driven {
 
     /// Waits until data can come and go.
     pub(crate) async fn connected(&self) {
-        self.wait("the connection", |event| matches!(event, Event::Connected).then_some(())).await;
+        self.wait("the connection", |event| {
+            matches!(event, Event::Connected).then_some(())
+        })
+        .await;
     }
 
     /// Waits until an event fits, and says what of it is wanted.
@@ -133,9 +149,19 @@ impl Driven {
     }
 
     pub(crate) async fn wait_packets(&self, number: u32, count: usize) {
-        wait_for(&format!("{count} packets of track {number}"), DEADLINE, || async {
-            self.packets.lock().unwrap().iter().filter(|p| p.track == number).count() >= count
-        })
+        wait_for(
+            &format!("{count} packets of track {number}"),
+            DEADLINE,
+            || async {
+                self.packets
+                    .lock()
+                    .unwrap()
+                    .iter()
+                    .filter(|p| p.track == number)
+                    .count()
+                    >= count
+            },
+        )
         .await;
     }
 
@@ -147,7 +173,12 @@ impl Driven {
     }
 
     /// Sends 20 ms packets on a track until the returned guard is dropped.
-    pub(crate) fn send_steadily(&self, track: LocalTrack, payload: Vec<u8>, samples: u32) -> Sending {
+    pub(crate) fn send_steadily(
+        &self,
+        track: LocalTrack,
+        payload: Vec<u8>,
+        samples: u32,
+    ) -> Sending {
         let acts = self.acts.clone();
         let payload: Arc<[u8]> = payload.into();
         let task = tokio::spawn(async move {

@@ -53,7 +53,10 @@ async fn a_restarted_server_is_rejoined_and_tracks_are_published_again() {
     caller.clear();
     server.restart().await.unwrap();
     for room in [&tap, &caller] {
-        room.wait("the rejoin", |event| matches!(event, Event::Rejoined { .. }).then_some(())).await;
+        room.wait("the rejoin", |event| {
+            matches!(event, Event::Rejoined { .. }).then_some(())
+        })
+        .await;
     }
     let again = tap.subscribe("voice").await;
     assert_ne!(again, sid, "a new session has new sids");
@@ -78,7 +81,10 @@ async fn a_deleted_room_ends_it() {
     })
     .await;
     let events = tap.events.lock().unwrap();
-    assert!(matches!(events.last(), Some(Event::Closed(Closed::RoomClosed))), "{events:?}");
+    assert!(
+        matches!(events.last(), Some(Event::Closed(Closed::RoomClosed))),
+        "{events:?}"
+    );
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! Packets, tracks, permissions.
 
+use sidetone_media::Codec;
 use sidetone_room::token::{Kind, Token};
 use sidetone_room::{Audience, Event, PublishOptions};
-use sidetone_media::Codec;
 use sidetone_testkit::{LivekitServer, wait_for};
 
 use crate::driver::{DEADLINE, Driven, logs, options};
@@ -16,7 +16,9 @@ async fn packets_of_a_track_arrive_as_they_were_sent() {
     let tap = Driven::join(options(&server, Token::tap("call", "tap"))).await;
     let caller = Driven::join(options(
         &server,
-        Token::participant("call", "caller").name("Ada").attribute("sidetone.party", "customer"),
+        Token::participant("call", "caller")
+            .name("Ada")
+            .attribute("sidetone.party", "customer"),
     ))
     .await;
     let (track, sid) = caller.publish(PublishOptions::opus("voice")).await;
@@ -28,7 +30,11 @@ async fn packets_of_a_track_arrive_as_they_were_sent() {
 
     let packets = tap.packets.lock().unwrap();
     for pair in packets.windows(2) {
-        assert_eq!(pair[1].seq, pair[0].seq + 1, "nothing lost, nothing reordered");
+        assert_eq!(
+            pair[1].seq,
+            pair[0].seq + 1,
+            "nothing lost, nothing reordered"
+        );
         assert_eq!(pair[1].timestamp.wrapping_sub(pair[0].timestamp), 960);
         assert_eq!(&*pair[0].payload, &payload[..]);
         assert_eq!(pair[0].codec, Codec::Opus);
@@ -43,11 +49,16 @@ async fn packets_of_a_track_arrive_as_they_were_sent() {
             _ => None,
         })
         .expect("the caller is seen");
-    assert_eq!((who.identity.as_str(), who.name.as_str()), ("caller", "Ada"));
+    assert_eq!(
+        (who.identity.as_str(), who.name.as_str()),
+        ("caller", "Ada")
+    );
     assert_eq!(who.attributes["sidetone.party"], "customer");
     assert_eq!(who.kind, Kind::Standard);
     let seen = caller.events.lock().unwrap();
-    let tap_seen = seen.iter().any(|event| matches!(event, Event::ParticipantJoined(_)));
+    let tap_seen = seen
+        .iter()
+        .any(|event| matches!(event, Event::ParticipantJoined(_)));
     assert!(!tap_seen, "nobody sees the tap: {seen:?}");
 }
 
@@ -58,10 +69,12 @@ async fn speakers_are_reported_from_the_level_that_the_sender_gives() {
     let caller = Driven::join(options(&server, Token::participant("call", "caller"))).await;
     let (track, _) = caller.publish(PublishOptions::opus("voice")).await;
     let _sending = caller.send_steadily(track, vec![0x78; 80], 960);
+    tap.subscribe("voice").await; // the server tells only those who are subscribed
     tap.wait("a speaker", |event| match event {
-        Event::Speakers(speakers) => {
-            speakers.iter().any(|s| s.identity == "caller" && s.active && s.level > 0.0).then_some(())
-        }
+        Event::Speakers(speakers) => speakers
+            .iter()
+            .any(|s| s.identity == "caller" && s.active && s.level > 0.0)
+            .then_some(()),
         _ => None,
     })
     .await;
@@ -72,15 +85,22 @@ async fn a_pcmu_track_arrives_as_pcmu() {
     logs();
     let server = LivekitServer::start().await.unwrap();
     let tap = Driven::join(options(&server, Token::tap("call", "tap"))).await;
-    let trunk =
-        Driven::join(options(&server, Token::participant("call", "trunk").kind(Kind::Sip))).await;
+    let trunk = Driven::join(options(
+        &server,
+        Token::participant("call", "trunk").kind(Kind::Sip),
+    ))
+    .await;
     let (track, sid) = trunk.publish(PublishOptions::pcmu("phone")).await;
     let _sending = trunk.send_steadily(track, vec![0xff; 160], 160);
     tap.subscribe("phone").await;
     let number = tap.number_of(&sid).await;
     tap.wait_packets(number, 10).await;
     let packets = tap.packets.lock().unwrap();
-    assert!(packets.iter().all(|p| p.codec == Codec::Pcmu && p.payload.len() == 160));
+    assert!(
+        packets
+            .iter()
+            .all(|p| p.codec == Codec::Pcmu && p.payload.len() == 160)
+    );
 }
 
 #[tokio::test]
@@ -118,7 +138,9 @@ async fn a_muted_track_says_so() {
     for muted in [true, false] {
         caller.act(move |room| room.set_muted(track, muted)).await;
         tap.wait("the mute", |event| match event {
-            Event::TrackMuted { sid: s, muted: m, .. } if *s == sid && *m == muted => Some(()),
+            Event::TrackMuted {
+                sid: s, muted: m, ..
+            } if *s == sid && *m == muted => Some(()),
             _ => None,
         })
         .await;
@@ -140,7 +162,10 @@ async fn only_the_audience_hears_a_track() {
     ada.subscribe("call/customer").await;
     let number = ada.number_of(&sid).await;
     ada.wait_packets(number, 50).await;
-    assert!(eve.packets.lock().unwrap().is_empty(), "eve is not in the audience");
+    assert!(
+        eve.packets.lock().unwrap().is_empty(),
+        "eve is not in the audience"
+    );
 }
 
 #[tokio::test]
@@ -151,7 +176,10 @@ async fn a_change_of_permission_is_seen() {
         &server.http_url(),
         &crate::driver::credentials(&server),
     );
-    client.set_permission("call", "caller", true, true).await.unwrap();
+    client
+        .set_permission("call", "caller", true, true)
+        .await
+        .unwrap();
     caller
         .wait("the permission", |event| match event {
             Event::PermissionChanged(p) if p.can_publish => Some(()),
@@ -159,7 +187,11 @@ async fn a_change_of_permission_is_seen() {
         })
         .await;
     client.remove_participant("call", "caller").await.unwrap();
-    caller.wait("the removal", |event| matches!(event, Event::Closed(sidetone_room::Closed::Removed)).then_some(())).await;
+    caller
+        .wait("the removal", |event| {
+            matches!(event, Event::Closed(sidetone_room::Closed::Removed)).then_some(())
+        })
+        .await;
 }
 
 #[tokio::test]
@@ -183,7 +215,10 @@ async fn lost_packets_are_sent_again_when_the_server_asks() {
     seqs.dedup();
     let span = seqs[seqs.len() - 1] - seqs[0] + 1;
     let lost = span - seqs.len() as u64;
-    assert!(lost * 100 <= span * 4, "{lost} of {span} lost though a fifth was dropped");
+    assert!(
+        lost * 100 <= span * 4,
+        "{lost} of {span} lost though a fifth was dropped"
+    );
 }
 
 #[tokio::test]
@@ -196,18 +231,28 @@ async fn a_wrong_secret_is_named_as_such() {
     let token = Token::tap("call", "tap").sign(&wrong).unwrap();
     let error = sidetone_room::Room::join(sidetone_room::Options::new(&server.url(), token)).await;
     let error = error.err().expect("refused");
-    assert!(matches!(error, sidetone_room::JoinError::Unauthorized { .. }), "{error}");
+    assert!(
+        matches!(error, sidetone_room::JoinError::Unauthorized { .. }),
+        "{error}"
+    );
     let error = sidetone_room::service::RoomService::new(&server.url(), &wrong)
         .list_rooms()
         .await
         .expect_err("refused");
-    assert!(matches!(error, sidetone_room::service::Error::Unauthorized { .. }), "{error}");
-    wait_for("the server to answer the right secret", DEADLINE, || async {
-        let service = sidetone_room::service::RoomService::new(
-            &server.url(),
-            &crate::driver::credentials(&server),
-        );
-        service.list_rooms().await.is_ok()
-    })
+    assert!(
+        matches!(error, sidetone_room::service::Error::Unauthorized { .. }),
+        "{error}"
+    );
+    wait_for(
+        "the server to answer the right secret",
+        DEADLINE,
+        || async {
+            let service = sidetone_room::service::RoomService::new(
+                &server.url(),
+                &crate::driver::credentials(&server),
+            );
+            service.list_rooms().await.is_ok()
+        },
+    )
     .await;
 }

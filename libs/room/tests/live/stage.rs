@@ -19,7 +19,9 @@ fn stage(server: &LivekitServer) -> Stage {
         url: server.url(),
         token: Arc::new(move |connection, attempt| {
             let identity = format!("gateway-{connection}-{attempt}");
-            Token::publisher("monitor", &identity).sign(&credentials).map_err(|e| e.to_string())
+            Token::publisher("monitor", &identity)
+                .sign(&credentials)
+                .map_err(|e| e.to_string())
         }),
         audience: Audience::Only(vec!["ada".to_owned()]),
         pacer: JoinPacer::default(),
@@ -39,7 +41,9 @@ async fn published(stage: &mut Stage, mut wanted: BTreeSet<sidetone_room::StageT
             }
         }
     };
-    tokio::time::timeout(DEADLINE, all).await.expect("all published in time");
+    tokio::time::timeout(DEADLINE, all)
+        .await
+        .expect("all published in time");
 }
 
 #[tokio::test]
@@ -48,17 +52,23 @@ async fn more_tracks_than_one_connection_carries_are_all_published() {
     let server = LivekitServer::start().await.unwrap();
     let ada = Driven::join(options(&server, Token::listener("monitor", "ada"))).await;
     let mut stage = stage(&server);
-    let tracks: BTreeSet<_> =
-        (0..70).map(|n| stage.publish(PublishOptions::opus(&format!("call-{n}/agent")))).collect();
+    let tracks: BTreeSet<_> = (0..70)
+        .map(|n| stage.publish(PublishOptions::opus(&format!("call-{n}/agent"))))
+        .collect();
     published(&mut stage, tracks).await;
-    assert_eq!(stage.connections(), 70_usize.div_ceil(TRACKS_PER_CONNECTION));
+    assert_eq!(
+        stage.connections(),
+        70_usize.div_ceil(TRACKS_PER_CONNECTION)
+    );
     let seen = || {
         let events = ada.events.lock().unwrap();
-        events.iter().filter(|e| matches!(e, Event::TrackPublished { .. })).count()
+        events
+            .iter()
+            .filter(|e| matches!(e, Event::TrackPublished { .. }))
+            .count()
     };
-    let all_seen = sidetone_testkit::wait_for("70 tracks to be seen", DEADLINE, || async {
-        seen() == 70
-    });
+    let all_seen =
+        sidetone_testkit::wait_for("70 tracks to be seen", DEADLINE, || async { seen() == 70 });
     tokio::select! {
         () = all_seen => {}
         () = async { loop { stage.next().await; } } => {}
@@ -71,8 +81,9 @@ async fn a_worn_connection_is_replaced() {
     let _ada = Driven::join(options(&server, Token::listener("monitor", "ada"))).await;
     let mut stage = stage(&server);
     for _ in 0..=PUBLISHES_PER_CONNECTION / 20 {
-        let tracks: BTreeSet<_> =
-            (0..20).map(|_| stage.publish(PublishOptions::opus("x"))).collect();
+        let tracks: BTreeSet<_> = (0..20)
+            .map(|_| stage.publish(PublishOptions::opus("x")))
+            .collect();
         published(&mut stage, tracks.clone()).await;
         for track in tracks {
             stage.unpublish(track);
@@ -80,7 +91,11 @@ async fn a_worn_connection_is_replaced() {
     }
     let one = stage.publish(PublishOptions::opus("last"));
     published(&mut stage, BTreeSet::from([one])).await;
-    assert_eq!(stage.connections(), 1, "worn connections are left when they are idle");
+    assert_eq!(
+        stage.connections(),
+        1,
+        "worn connections are left when they are idle"
+    );
 }
 
 #[tokio::test]
@@ -92,5 +107,7 @@ async fn tracks_are_published_again_when_the_room_was_deleted() {
     let service = sidetone_room::service::RoomService::new(&server.url(), &credentials(&server));
     service.delete_room("monitor").await.unwrap();
     published(&mut stage, BTreeSet::from([track])).await;
-    tokio::time::timeout(Duration::from_secs(10), stage.leave()).await.expect("left");
+    tokio::time::timeout(Duration::from_secs(10), stage.leave())
+        .await
+        .expect("left");
 }
