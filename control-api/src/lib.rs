@@ -164,7 +164,7 @@ impl Api {
         let life = lifecycle.clone();
         lifecycle.spawn_last("events", consumer::run(app.clone(), self.events, life));
         let life = lifecycle.clone();
-        lifecycle.spawn_last("realtime", realtime::run(app.clone(), life));
+        lifecycle.spawn_vital("realtime", realtime::run(app.clone(), life));
         let sweeper = sweeper::run(
             app.clone(),
             self.database,

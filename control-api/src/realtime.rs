@@ -20,6 +20,7 @@ use sidetone_wire::socket::{CallEventMessage, CallEventType};
 use sidetone_wire::{Call, Signal, TenantId, Timestamp, UserId};
 use socketioxide::extract::SocketRef;
 use socketioxide::layer::SocketIoLayer;
+use socketioxide::operators::BroadcastOperators;
 use socketioxide::{BroadcastError, SendError, SocketError, SocketIo};
 use tokio::sync::broadcast::error::RecvError;
 use tracing::{debug, error, info};
@@ -117,9 +118,19 @@ impl Realtime {
     }
 
     fn cut_room(&self, room: String) {
-        for socket in self.io.to(room).sockets() {
+        for socket in self.sockets_in(vec![room]) {
             self.cut(socket);
         }
+    }
+
+    /// Everybody; nobody once the process drains, when all connections are closed.
+    fn all(&self) -> Option<BroadcastOperators> {
+        self.io.of("/")
+    }
+
+    fn sockets_in(&self, rooms: Vec<String>) -> Vec<SocketRef> {
+        self.all()
+            .map_or_else(Vec::new, |all| all.to(rooms).sockets())
     }
 
     /// Cuts off a client for good. One whose queue is full cannot even be told: it is left without
@@ -135,12 +146,13 @@ impl Realtime {
 
     /// Sends to everybody in any of the rooms; whoever cannot take it is cut off.
     async fn emit<T: Serialize + Sync>(&self, rooms: Vec<String>, event: &str, message: &T) {
-        match self.io.to(rooms.clone()).emit(event, message).await {
+        let Some(all) = self.all() else { return };
+        match all.to(rooms.clone()).emit(event, message).await {
             Ok(()) => {}
             Err(BroadcastError::Socket(_)) => {
                 // it does not say whose queue is full; sending again tells, and repeats to others
                 // what repeats without harm
-                for socket in self.io.to(rooms).sockets() {
+                for socket in self.sockets_in(rooms) {
                     let sent = socket.emit(event, message);
                     if let Err(SendError::Socket(SocketError::InternalChannelFull)) = sent {
                         info!(sid = %socket.id, "a client is too slow and is cut off");
@@ -158,7 +170,10 @@ impl Realtime {
     }
 
     fn cut_expired(&self, now: Timestamp) {
-        for socket in self.io.sockets() {
+        let sockets = self
+            .all()
+            .map_or_else(Vec::new, BroadcastOperators::sockets);
+        for socket in sockets {
             let identity = socket.extensions.get::<Identity>();
             if identity.is_some_and(|identity| identity.until <= now) {
                 self.cut(socket);
@@ -183,7 +198,8 @@ fn user_room(tenant: TenantId, user: UserId) -> String {
     format!("user:{tenant}:{user}")
 }
 
-/// Sends what is sent without being asked, until nobody is left to send for.
+/// Sends what is sent without being asked, until the process drains: clients then connect again,
+/// elsewhere or later.
 pub(crate) async fn run(app: Arc<App>, lifecycle: Lifecycle) -> anyhow::Result<()> {
     let mut signals = app.fleet.signals();
     let mut coalesce = tokio::time::interval(COALESCE);
@@ -202,7 +218,7 @@ pub(crate) async fn run(app: Arc<App>, lifecycle: Lifecycle) -> anyhow::Result<(
             _ = coalesce.tick() => send_changed(&app).await,
             _ = watching.tick() => app.realtime.levels.ask_again(&app.fleet),
             _ = expiry.tick() => app.realtime.cut_expired(now()),
-            () = lifecycle.drained() => break,
+            () = lifecycle.draining() => break,
         }
     }
     app.realtime.io.close().await;
@@ -217,10 +233,15 @@ async fn pass_on(app: &App, signal: Signal) {
             current_speaker,
         } => {
             let message = app.realtime.levels.heard(call, levels, current_speaker);
-            if let Some(message) = message {
-                let room = levels::room(call);
-                let sent = app.realtime.io.volatile().to(room).emit("levels", &message);
-                if let Err(error) = sent.await {
+            if let Some(message) = message
+                && let Some(all) = app.realtime.all()
+            {
+                let sent = all
+                    .volatile()
+                    .to(levels::room(call))
+                    .emit("levels", &message)
+                    .await;
+                if let Err(error) = sent {
                     debug!(%error, "levels were not sent to everybody");
                 }
             }
@@ -242,7 +263,7 @@ async fn send_lists(app: &App, id: TenantId) -> crate::store::Result<()> {
     let realtime = &app.realtime;
     let tenant = app.store.tenant(id);
     let timestamp = now();
-    if !realtime.io.to(metrics_room(id)).sockets().is_empty() {
+    if !realtime.sockets_in(vec![metrics_room(id)]).is_empty() {
         let metrics = dashboard::figures(&tenant, dashboard::DEFAULT_HOURS).await?;
         let message = MetricsUpdate {
             metrics: &metrics,
@@ -252,7 +273,7 @@ async fn send_lists(app: &App, id: TenantId) -> crate::store::Result<()> {
             .emit(vec![metrics_room(id)], "metrics_update", &message)
             .await;
     }
-    if !realtime.io.to(calls_room(id)).sockets().is_empty() {
+    if !realtime.sockets_in(vec![calls_room(id)]).is_empty() {
         let calls = dashboard::active(&tenant).await?;
         let message = ActiveCallsUpdate {
             count: calls.len(),

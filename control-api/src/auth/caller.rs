@@ -19,6 +19,12 @@ pub(crate) struct Caller {
     pub(crate) tenant: Tenant,
 }
 
+/// A caller whose role includes supervisor.
+pub(crate) struct Supervisor(pub(crate) Caller);
+
+/// A caller whose role includes admin.
+pub(crate) struct Admin(pub(crate) Caller);
+
 /// How a session was shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Proof<'a> {
@@ -52,7 +58,7 @@ impl<'a> Proof<'a> {
 impl Caller {
     /// # Errors
     /// When the caller's role does not include `needed`. An auditor's includes nothing.
-    pub(crate) fn needs(&self, needed: Role) -> Result<(), Problem> {
+    fn needs(&self, needed: Role) -> Result<(), Problem> {
         if includes(self.identity.role, needed) {
             Ok(())
         } else {
@@ -68,6 +74,26 @@ impl Caller {
     /// Whether that is their tenant.
     pub(crate) fn belongs_to(&self, tenant: TenantId) -> bool {
         self.identity.tenant == tenant
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Supervisor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, app).await?;
+        caller.needs(Role::Supervisor)?;
+        Ok(Self(caller))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Admin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, app).await?;
+        caller.needs(Role::Admin)?;
+        Ok(Self(caller))
     }
 }
 

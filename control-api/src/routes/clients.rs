@@ -7,14 +7,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use sidetone_service::clock;
-use sidetone_wire::{Role, TenantId, Timestamp};
+use sidetone_wire::{TenantId, Timestamp};
 use tracing::info;
 use utoipa::ToSchema;
 
 use super::me;
 use super::page::Page;
 use crate::app::{App, now};
-use crate::auth::Caller;
+use crate::auth::{Admin, Caller};
 use crate::extract::Json;
 use crate::problem::{Problem, ProblemBody};
 use crate::store::Client;
@@ -82,10 +82,9 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    Admin(caller): Admin,
     Json(create): Json<CreateClient>,
 ) -> Result<(StatusCode, Answer<ClientView>), Problem> {
-    caller.needs(Role::Admin)?;
     if !caller.is_super_admin() {
         let detail = "tenants are added by admins of the default one";
         return Err(Problem::forbidden("other_tenant", detail));

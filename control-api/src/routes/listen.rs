@@ -8,13 +8,13 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use sidetone_wire::{
     Call, CallId, Capability, Command, CommandError, ListenGrant, ListenTrack, LivekitListen,
-    MonitorRoom, Reply, Role, Timestamp, WatchMode,
+    MonitorRoom, Reply, Timestamp, WatchMode,
 };
 use tracing::{info, warn};
 
 use super::calls;
 use crate::app::{App, now};
-use crate::auth::Caller;
+use crate::auth::{Caller, Supervisor};
 use crate::extract::Path;
 use crate::livekit::{Livekit, TOKEN_TTL, monitor_room};
 use crate::problem::{Problem, ProblemBody};
@@ -107,10 +107,9 @@ impl IntoResponse for Refusal {
 )]
 pub(crate) async fn listen(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    Supervisor(caller): Supervisor,
     Path(id): Path<CallId>,
 ) -> Result<Answer<ListenGrant>, Refusal> {
-    caller.needs(Role::Supervisor)?;
     let call = calls::find(&app, &caller, id).await?;
     if call.ended_at.is_some() {
         return Err(Refusal::Ended);
@@ -213,10 +212,9 @@ async fn withdraw(app: &App, call: CallId, monitor: MonitorRoom) {
 )]
 pub(crate) async fn unlisten(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    Supervisor(caller): Supervisor,
     Path(id): Path<CallId>,
 ) -> Result<StatusCode, Refusal> {
-    caller.needs(Role::Supervisor)?;
     let call = calls::find(&app, &caller, id).await?;
     if call.ended_at.is_some() {
         return Ok(StatusCode::NO_CONTENT); // its tracks went with it

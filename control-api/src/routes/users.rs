@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::me;
 use super::page::{self, Page};
 use crate::app::{App, now};
-use crate::auth::{Caller, PasswordError, check_strength};
+use crate::auth::{Admin, Caller, PasswordError, check_strength};
 use crate::extract::{Json, Path, Query};
 use crate::problem::{Problem, ProblemBody};
 use crate::store::{NewUser, User, UserChange};
@@ -90,10 +90,10 @@ fn view(user: User, tenant: TenantId) -> UserView {
 
 /// Whoever may see the people: admins and auditors.
 fn may_look(caller: &Caller) -> Result<(), Problem> {
-    if caller.identity.role == Role::Auditor {
-        return Ok(());
+    match caller.identity.role {
+        Role::Admin | Role::Auditor => Ok(()),
+        Role::Supervisor | Role::Agent => Err(Problem::needs_role(Role::Admin)),
     }
-    caller.needs(Role::Admin)
 }
 
 async fn hash(app: &App, password: SecretString) -> Result<String, Problem> {
@@ -163,10 +163,9 @@ pub(crate) async fn one(
 )]
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    Admin(caller): Admin,
     Json(create): Json<CreateUser>,
 ) -> Result<(StatusCode, Answer<UserView>), Problem> {
-    caller.needs(Role::Admin)?;
     let tenant = match create.client_id {
         Some(other) if !caller.belongs_to(other) => {
             if !caller.is_super_admin() {
@@ -219,11 +218,10 @@ pub(crate) async fn create(
 )]
 pub(crate) async fn update(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    Admin(caller): Admin,
     Path(id): Path<UserId>,
     Json(update): Json<UpdateUser>,
 ) -> Result<Answer<UserView>, Problem> {
-    caller.needs(Role::Admin)?;
     let known = caller.tenant.user(id).await?;
     let known = known.ok_or_else(|| Problem::not_found("user"))?;
     let full_name = me::name("fullName", update.full_name)?;
@@ -273,10 +271,9 @@ pub(crate) async fn update(
 )]
 pub(crate) async fn remove(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    Admin(caller): Admin,
     Path(id): Path<UserId>,
 ) -> Result<StatusCode, Problem> {
-    caller.needs(Role::Admin)?;
     let known = caller.tenant.user(id).await?;
     let known = known.ok_or_else(|| Problem::not_found("user"))?;
     keep_an_admin(&caller, &known).await?;

@@ -1,6 +1,11 @@
 //! The control plane as its clients meet it: the real router on a real port, SQLite in a folder of
 //! its own, and gateways that speak through the real in-process fleet.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test's helpers are tests: what fails there fails the test"
+)]
+
 mod calls;
 mod listen;
 mod problems;

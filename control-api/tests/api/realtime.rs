@@ -1,5 +1,5 @@
 use reqwest::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 use sidetone_service::clock;
 use sidetone_wire::{CallEvent, Command, EndClass, EndReason, Levels, Party, Signal, Timestamp};
 
@@ -267,4 +267,66 @@ async fn nonsense_from_a_client_harms_nobody() {
     socket.send("no-such-event", json!({})).await;
     socket.send("ping", json!({})).await;
     socket.event("pong").await;
+}
+
+/// A Socket.IO session over long polling: the server keeps for it what it does not fetch.
+struct Polling<'a> {
+    world: &'a World,
+    path: String,
+}
+
+impl<'a> Polling<'a> {
+    async fn connect(world: &'a World, token: &str) -> Self {
+        let path = "/socket.io/?EIO=4&transport=polling";
+        let opened = world.request(Method::GET, path).send().await.unwrap();
+        let opened = opened.text().await.unwrap();
+        let open: Value = serde_json::from_str(opened.strip_prefix('0').unwrap()).unwrap();
+        let path = format!("{path}&sid={}", open["sid"].as_str().unwrap());
+        let hello = world
+            .request(Method::POST, &path)
+            .header("content-type", "text/plain;charset=UTF-8")
+            .body(format!("40{}", json!({"token": token})));
+        assert_eq!(hello.send().await.unwrap().status(), StatusCode::OK);
+        let polling = Self { world, path };
+        let mut seen = String::new();
+        while !seen.contains("initial_state") {
+            seen.push_str(&polling.fetch().await);
+        }
+        polling
+    }
+
+    async fn fetch(&self) -> String {
+        let got = self.world.request(Method::GET, &self.path).send().await;
+        got.unwrap().text().await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_is_cut_off_and_the_others_miss_nothing() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let gateway = world.gateway();
+    let stuck = Polling::connect(&world, &admin.token).await;
+    let mut healthy = Socket::connect(&world, &admin.token).await;
+    healthy.event("initial_state").await;
+
+    let mut call = gateway.hold("busy", None);
+    for n in 0..400 {
+        call.facts.agent_name = Some(format!("agent {n}"));
+        call.log.send(CallEvent::Facts(call.facts.clone()));
+    }
+    let last = gateway.hold("the-last-one", None);
+    // what could not be sent to one is repeated to the others: the set is what counts
+    let mut seen = std::collections::BTreeSet::new();
+    loop {
+        let upsert = healthy.event("call-upsert").await;
+        if upsert["id"] == last.id.to_string() {
+            break;
+        }
+        seen.insert(upsert["agentName"].to_string());
+    }
+    assert_eq!(seen.len(), 401);
+    let kept = stuck.fetch().await;
+    assert!(kept.contains("\"busy\""), "it gets what was kept for it");
+    assert!(!kept.contains("the-last-one"), "and nothing after that");
 }

@@ -46,7 +46,7 @@ impl Stored {
         let admin = world.admin().await;
         let call = world.gateway().hold("room-1", None);
         call.known_to(&admin).await;
-        let path = world.dir.path().join("objects/default/2026/11/take.ogg");
+        let path = world.dir.path().join(OBJECT);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, sound()).unwrap();
         let id = RecordingId(clock::new_id());
@@ -79,7 +79,7 @@ impl Stored {
     }
 }
 
-const OBJECT: &str = "default/2026/11/take.ogg";
+const OBJECT: &str = "objects/default/2026/11/take.ogg";
 
 #[tokio::test]
 async fn a_take_shows_from_its_start_to_the_store() {
@@ -256,7 +256,7 @@ async fn formats_that_this_version_does_not_serve_are_refused_clearly() {
 
 #[tokio::test]
 async fn an_object_outside_of_the_store_is_never_served() {
-    let stored = Stored::new("../secret.key").await;
+    let stored = Stored::new("objects/../secret.key").await;
     assert!(stored.world.dir.path().join("secret.key").exists());
     let response = stored.audio(&[]).await;
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);

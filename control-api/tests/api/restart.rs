@@ -21,7 +21,7 @@ async fn calls_of_a_former_process_that_are_not_found_again_are_closed() {
     admin.send(reqwest::Method::POST, &listen).await;
     let dir = world.stop().await;
 
-    let world = World::start(dir, &[], Duration::from_secs(1)).await;
+    let world = World::start(dir, &[], Duration::from_secs(3)).await;
     let admin = world.login("admin", crate::world::ADMIN_PASSWORD).await;
     let both = admin.read("/api/calls/active/count").await;
     assert_eq!(both["count"], 2, "they are not given up at once");

@@ -75,7 +75,9 @@ impl World {
         // another test may have been faster
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let data = dir.path().to_str().unwrap();
+        let database = database(data).await;
         let base = [
+            ("DATABASE_URL", &*database),
             ("SIDETONE_HTTP", "127.0.0.1:0"),
             ("SIDETONE_ENV", "test"),
             ("SIDETONE_DATA", data),
@@ -211,6 +213,30 @@ impl User {
     }
 }
 
+/// The database of a data folder: SQLite in it, or one of its own on the PostgreSQL server that
+/// `SIDETONE_TEST_POSTGRES` names, for example `postgres://postgres@127.0.0.1:5432`.
+async fn database(data: &str) -> String {
+    use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
+    let Ok(server) = std::env::var("SIDETONE_TEST_POSTGRES") else {
+        return String::new();
+    };
+    let name: String = data
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .collect::<String>()
+        .to_lowercase();
+    sqlx::any::install_default_drivers();
+    let mut admin = sqlx::AnyConnection::connect(&format!("{server}/postgres"))
+        .await
+        .unwrap();
+    // a second start over the same folder finds its database
+    let made = admin.execute(AssertSqlSafe(format!("CREATE DATABASE {name}")));
+    if let Err(error) = made.await {
+        assert!(error.to_string().contains("already exists"), "{error}");
+    }
+    format!("{server}/{name}")
+}
+
 /// Status and JSON body, `null` when there is none.
 pub(crate) async fn answer(request: RequestBuilder) -> (StatusCode, Value) {
     let response = request.send().await.unwrap();
@@ -321,6 +347,7 @@ pub(crate) fn facts(room: &str, tenant: Option<&str>, at: Timestamp) -> CallFact
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is one of many answers")]
 fn usual(command: &Command) -> Result<Reply, CommandError> {
     match command {
         Command::Listen { call, .. } => Ok(Reply::Listening {

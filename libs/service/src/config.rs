@@ -228,8 +228,8 @@ impl Settings {
         self.data.dir.join("spool")
     }
 
-    /// The root of stored objects: their names are relative to it.
+    /// The root of stored objects, whose names are relative to it: `objects/…` lies below it.
     pub fn store_dir(&self) -> PathBuf {
-        self.data.dir.join("objects")
+        self.data.dir.clone()
     }
 }
