@@ -224,3 +224,6 @@ fn tags_of(manifest: &Manifest) -> Vec<u8> {
         ],
     )
 }
+
+#[cfg(test)]
+mod tests;
