@@ -207,7 +207,7 @@ pub fn write_frames(kind: u8, frames: &[&[u8]], out: &mut Vec<u8>) -> bool {
 
 /// Appends `packet` in self-delimited framing (RFC 6716 appendix B), as every stream but the last
 /// of an Ogg Opus packet has it. A SILK packet gets two bytes of padding, for a player that needs
-/// them (see [`SILK_PADDING`]); the frames stay as they are.
+/// them (see `SILK_PADDING` in the source); the frames stay as they are.
 ///
 /// # Errors
 /// When `packet` is not an Opus packet; nothing is appended then.
