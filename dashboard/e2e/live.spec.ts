@@ -3,14 +3,16 @@ import {
   AUDIBLE,
   expectAccessible,
   expectAudible,
+  freshCall,
   heard,
   keepScreenshot,
   logIn,
+  ROW,
   secondsOf,
 } from "./support";
 
-/** A call that can be listened to and is to be chosen by none of the other tests' steps. */
-const ROW = '[data-testid="call-row"]:has(button[aria-label^="Listen to"]:not([aria-disabled]))';
+// waiting for a call that has just begun may take most of it
+test.describe.configure({ timeout: 150_000 });
 
 test("live calls are shown with running timers and moving meters", async ({ page }) => {
   await logIn(page);
@@ -33,9 +35,7 @@ test("live calls are shown with running timers and moving meters", async ({ page
 
 test("listening is heard, party by party, and silent after stopping", async ({ page }) => {
   await logIn(page);
-  const row = page.locator(ROW).first();
-  const callId = (await row.getAttribute("data-call")) ?? "";
-  const mine = page.locator(`[data-call="${callId}"]`);
+  const { id: callId, row: mine } = await freshCall(page);
   await mine.getByRole("button", { name: /^Listen to/ }).click();
   const dock = page.getByTestId("dock");
   await expect(dock).toContainText("Listening to 1 call");
@@ -43,8 +43,7 @@ test("listening is heard, party by party, and silent after stopping", async ({ p
   await expectAudible(page, `${callId}/agent`);
 
   await dock.getByRole("button", { name: "Mute customer" }).click();
-  await expectAudible(page, `${callId}/agent`);
-  expect((await heard(page))[`${callId}/customer`] ?? 0).toBeLessThan(AUDIBLE);
+  await expect.poll(async () => (await heard(page))[`${callId}/customer`]).toBeLessThan(AUDIBLE);
   await dock.getByRole("button", { name: "Mute customer" }).click();
 
   const volume = dock.getByRole("slider", { name: "Volume of agent" });
@@ -55,7 +54,7 @@ test("listening is heard, party by party, and silent after stopping", async ({ p
 
   await mine.getByRole("button", { name: /^Stop listening/ }).click();
   await expect(dock).toBeHidden();
-  expect(await heard(page)).toEqual({});
+  await expect.poll(() => heard(page)).toEqual({});
 });
 
 test("a call can be chosen, heard, muted and left with the keyboard alone", async ({ page }) => {
@@ -95,12 +94,8 @@ test("a search narrows the list and can be cleared", async ({ page }) => {
 
 test("leaving the page stops what is heard", async ({ page }) => {
   await logIn(page);
-  const row = page.locator(ROW).first();
-  const callId = (await row.getAttribute("data-call")) ?? "";
-  await page
-    .locator(`[data-call="${callId}"]`)
-    .getByRole("button", { name: /^Listen to/ })
-    .click();
+  const { row: mine } = await freshCall(page);
+  await mine.getByRole("button", { name: /^Listen to/ }).click();
   await expect.poll(async () => Object.keys(await heard(page)).length).toBe(2);
   await page.getByRole("link", { name: "History" }).click();
   await expect.poll(() => heard(page)).toEqual({});
@@ -110,9 +105,7 @@ for (const theme of ["dark", "light"] as const) {
   test(`the live page is accessible and looks right in the ${theme} theme`, async ({ page }) => {
     await page.emulateMedia({ colorScheme: theme });
     await logIn(page);
-    const row = page.locator(ROW).first();
-    const callId = (await row.getAttribute("data-call")) ?? "";
-    const mine = page.locator(`[data-call="${callId}"]`);
+    const { id: callId, row: mine } = await freshCall(page);
     await mine.getByRole("button", { name: /^Listen to/ }).click();
     await expect(page.getByTestId("dock").getByRole("slider").first()).toBeVisible();
     await expectAudible(page, `${callId}/agent`);

@@ -1,4 +1,4 @@
-import { expect, type Page } from "@playwright/test";
+import { expect, type Locator, type Page } from "@playwright/test";
 import axe from "axe-core";
 import type {} from "../src/audio/probes";
 
@@ -66,6 +66,26 @@ export async function expectAccessible(page: Page): Promise<void> {
       .map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`);
   });
   expect(found).toEqual([]);
+}
+
+/** A call that can be listened to. */
+export const ROW =
+  '[data-testid="call-row"]:has(button[aria-label^="Listen to"]:not([aria-disabled]))';
+
+/** Calls come and go; one this young lasts long enough for a test. */
+const FRESH_SECONDS = 12;
+
+/** Waits for a call that has just begun, so that it does not end in the middle of a test. */
+export async function freshCall(page: Page): Promise<{ id: string; row: Locator }> {
+  const first = page.locator(ROW).first(); // the newest one is on top
+  let id = "";
+  await expect(async () => {
+    id = (await first.getAttribute("data-call", { timeout: 1_000 })) ?? "";
+    const row = page.locator(`[data-call="${id}"]`);
+    const age = await row.getByTestId("timer").innerText({ timeout: 1_000 });
+    expect(secondsOf(age)).toBeLessThan(FRESH_SECONDS);
+  }).toPass({ timeout: 90_000 });
+  return { id, row: page.locator(`[data-call="${id}"]`) };
 }
 
 /** Seconds that a timer such as `1:05` shows. */
