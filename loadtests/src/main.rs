@@ -1,6 +1,17 @@
 //! Simulated calls with verdicts, and benches against yardsticks.
+//!
+//! Every scenario measures from outside: the gateway is a process of its own, its CPU comes from
+//! `/proc`, and the load comes from other processes. Each prints a table for people and ends with
+//! one line of JSON.
 
+mod bench;
+mod burst;
+mod carrier;
+mod child;
+mod process;
 mod publish;
+mod supervise;
+mod yardstick;
 
 use clap::{Parser, Subcommand};
 
@@ -13,12 +24,31 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Scenario {
-    /// Two-track calls from one process until it is killed.
+    /// What tapped, recorded and forwarded calls cost, and how that grows.
+    Bench(bench::Bench),
+    /// Ten supervisors ask for every call at once: when are all tracks heard?
+    Burst(burst::Burst),
+    /// Part of a scenario: two-track calls until it is killed.
+    #[command(hide = true)]
     Publish(publish::Publish),
+    /// Part of a scenario: a gateway and its recorder until it is killed.
+    #[command(hide = true)]
+    Carry(carrier::Carry),
+    /// Part of a scenario: supervisors who listen until they are killed.
+    #[command(hide = true)]
+    Supervise(supervise::Supervise),
+    /// Part of a scenario: our recorder behind plain RTP sockets.
+    #[command(hide = true)]
+    RecordRtp(yardstick::RecordRtp),
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().scenario {
+        Scenario::Bench(bench) => bench.run(),
+        Scenario::Burst(burst) => burst.run(),
         Scenario::Publish(publish) => publish.run(),
+        Scenario::Carry(carry) => carry.run(),
+        Scenario::Supervise(supervise) => supervise.run(),
+        Scenario::RecordRtp(record) => record.run(),
     }
 }

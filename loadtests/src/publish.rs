@@ -1,4 +1,4 @@
-//! The load: two-track calls whose packets say when they were sent.
+//! The load: two-track calls from a process of their own.
 
 use std::sync::Arc;
 
@@ -9,21 +9,43 @@ use sidetone_simulate::Server;
 use sidetone_simulate::clip::Sound;
 use sidetone_simulate::load::{BurstPublisher, Payloads};
 
+use crate::child::{questions, say};
+
 /// Bytes of a packet: 20 ms of Opus at 32 kbit/s.
 const PACKET_BYTES: usize = 80;
 
 /// TOC of a 20 ms CELT fullband mono packet of one frame.
 const TOC: u8 = 0xf8;
 
+/// How to reach the server.
+#[derive(Args, Clone)]
+pub(crate) struct Access {
+    #[arg(long)]
+    pub(crate) url: String,
+    #[arg(long)]
+    pub(crate) key: String,
+    #[arg(long)]
+    pub(crate) secret: String,
+}
+
+impl Access {
+    /// The same as arguments of a child.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        ["--url", &self.url, "--key", &self.key, "--secret", &self.secret]
+            .map(str::to_owned)
+            .to_vec()
+    }
+
+    pub(crate) fn credentials(&self) -> Credentials {
+        Credentials::new(&self.key, &self.secret)
+    }
+}
+
 /// Where and how much.
 #[derive(Args)]
 pub(crate) struct Publish {
-    #[arg(long)]
-    url: String,
-    #[arg(long)]
-    key: String,
-    #[arg(long)]
-    secret: String,
+    #[command(flatten)]
+    access: Access,
     /// Calls, each in a room `load-<n>`.
     #[arg(long)]
     calls: usize,
@@ -33,22 +55,20 @@ impl Publish {
     pub(crate) fn run(self) -> Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
-            let server = Server::new(&self.url, Credentials::new(&self.key, &self.secret));
+            let server = Server::new(&self.access.url, self.access.credentials());
             let rooms: Vec<String> = (0..self.calls).map(|n| format!("load-{n}")).collect();
-            let _publisher = BurstPublisher::start(&server, &rooms, stamped()).await?;
-            announce("ready");
-            std::future::pending::<Result<()>>().await
+            let publisher = BurstPublisher::start(&server, &rooms, payloads()).await?;
+            say("ready");
+            let mut questions = questions();
+            while questions.recv().await.is_some() {
+                say(&publisher.sent().to_string());
+            }
+            Ok(())
         })
     }
 }
 
-/// Tells the parent process something, a line each.
-#[expect(clippy::print_stdout, reason = "the parent reads it")]
-pub(crate) fn announce(line: &str) {
-    println!("{line}");
-}
-
-fn stamped() -> Payloads {
+fn payloads() -> Payloads {
     let mut bytes = [0u8; PACKET_BYTES];
     bytes[0] = TOC;
     let payload: Arc<[u8]> = bytes.into();

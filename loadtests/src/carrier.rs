@@ -1,0 +1,187 @@
+//! The thing that is measured: a gateway, with a recorder or without, forwarding or not.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use sidetone_fleet::Fleet;
+use sidetone_service::{Lifecycle, clock, telemetry};
+use sidetone_wire::{CallEvent, CallId, Command, MonitorRoom, NodeId, Upstream, UserId};
+
+use crate::child::{questions, say};
+use crate::publish::Access;
+
+/// Takes that may run at once: more than any scenario has.
+const MAX_TAKES: usize = 2_000;
+
+/// What to carry and how.
+#[derive(Args)]
+pub(crate) struct Carry {
+    #[command(flatten)]
+    access: Access,
+    #[arg(long)]
+    shards: usize,
+    #[arg(long)]
+    record: bool,
+    /// Where the recorder works.
+    #[arg(long)]
+    folder: PathBuf,
+}
+
+/// What the gateway has counted.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Counts {
+    pub(crate) calls: usize,
+    pub(crate) received: u64,
+    pub(crate) forwarded: u64,
+    pub(crate) dropped: u64,
+    pub(crate) recorded: u64,
+    pub(crate) latency_p50_ms: f64,
+    pub(crate) latency_p99_ms: f64,
+}
+
+/// What the parent asks: counts, or that supervisors hear calls.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Question {
+    /// [`Counts`].
+    Counts,
+    /// Supervisor `s` of `supervisors` hears the calls whose number is `s` modulo that; or each
+    /// hears all. Answered with the number of tracks.
+    Listen { supervisors: usize, everything: bool },
+}
+
+impl Carry {
+    pub(crate) fn run(self) -> Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(Box::pin(self.carry()))
+    }
+
+    async fn carry(self) -> Result<()> {
+        let metrics = telemetry::metrics();
+        let fleet = Fleet::in_process();
+        let recorder = recorder::load(recorder::Settings {
+            spool_dir: self.folder.join("spool"),
+            store_dir: self.folder.join("store"),
+            max_takes: MAX_TAKES,
+        })?;
+        let settings = gateway::Settings {
+            url: self.access.url.clone(),
+            credentials: self.access.credentials(),
+            node: NodeId("bench".to_owned()),
+            shards: self.shards,
+            record: self.record,
+        };
+        let gateway = gateway::load(settings, fleet.clone(), Arc::new(recorder));
+        let lifecycle = Lifecycle::new(Duration::from_secs(5));
+        lifecycle.spawn_vital("gateway", gateway.run(lifecycle.clone()));
+        tokio::spawn(lifecycle.run());
+        say("ready");
+        let mut calls = Calls { seen: HashSet::new(), order: Vec::new() };
+        let (mut events, mut questions) = (fleet.events(), questions());
+        loop {
+            tokio::select! {
+                delivery = events.recv() => {
+                    calls.handle(delivery.event().call, &delivery.event().event);
+                    delivery.taken();
+                }
+                question = questions.recv() => {
+                    let Some(question) = question else { return Ok(()) };
+                    match serde_json::from_str(&question)? {
+                        Question::Counts => {
+                            let counts = Counts {
+                                calls: calls.order.len(),
+                                ..read_counts(&metrics.render())
+                            };
+                            say(&serde_json::to_string(&counts)?);
+                        }
+                        Question::Listen { supervisors, everything } => {
+                            let tracks = calls.listen(&fleet, supervisors, everything).await?;
+                            say(&tracks.to_string());
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+struct Calls {
+    seen: HashSet<CallId>,
+    order: Vec<CallId>,
+}
+
+impl Calls {
+    fn handle(&mut self, call: CallId, event: &CallEvent) {
+        if let CallEvent::Facts(facts) = event
+            && facts.upstream == Upstream::Livekit
+            && facts.answered_at.is_some()
+            && self.seen.insert(call)
+        {
+            self.order.push(call);
+        }
+    }
+
+    async fn listen(&self, fleet: &Fleet, supervisors: usize, everything: bool) -> Result<usize> {
+        let mut tracks = 0;
+        for (n, call) in self.order.iter().enumerate() {
+            for supervisor in 0..supervisors {
+                if !everything && n % supervisors != supervisor {
+                    continue;
+                }
+                let monitor = MonitorRoom {
+                    room: monitor_room(supervisor),
+                    listener: listener(supervisor),
+                    user: UserId(clock::new_id()),
+                };
+                let listen = Command::Listen { call: *call, monitor };
+                if let sidetone_wire::Reply::Listening { tracks: given } =
+                    fleet.command(*call, listen).await?
+                {
+                    tracks += given.len();
+                }
+            }
+        }
+        Ok(tracks)
+    }
+}
+
+/// The room of supervisor number `n`.
+pub(crate) fn monitor_room(n: usize) -> String {
+    format!("sidetone-monitor-bench-{n}")
+}
+
+/// The identity of supervisor number `n`.
+pub(crate) fn listener(n: usize) -> String {
+    format!("supervisor-{n}")
+}
+
+/// The figures of interest in the text that Prometheus reads.
+fn read_counts(text: &str) -> Counts {
+    let sum = |name: &str| -> f64 {
+        let lines = text.lines().filter(|line| {
+            line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']))
+        });
+        lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
+    };
+    let quantile = |q: &str| -> f64 {
+        let line = text.lines().find(|line| {
+            line.starts_with("gateway_forward_seconds{") && line.contains(&format!("\"{q}\""))
+        });
+        let value = line.and_then(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok());
+        value.unwrap_or(0.0) * 1000.0
+    };
+    Counts {
+        calls: 0,
+        received: sum("gateway_packets_received_total") as u64,
+        forwarded: sum("gateway_packets_forwarded_total") as u64,
+        dropped: sum("gateway_monitor_packets_dropped_total") as u64
+            + sum("recorder_packets_dropped_total") as u64,
+        recorded: sum("recorder_packets_total") as u64,
+        latency_p50_ms: quantile("0.5"),
+        latency_p99_ms: quantile("0.99"),
+    }
+}

@@ -1,0 +1,45 @@
+//! What a process has cost, from `/proc`.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+/// Ticks a second of the times in `/proc/<pid>/stat` (USER_HZ, fixed on Linux).
+const TICKS: f64 = 100.0;
+
+/// CPU and memory of a process.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Usage {
+    /// In user space.
+    pub(crate) user: Duration,
+    /// In the kernel.
+    pub(crate) system: Duration,
+    /// Resident memory in KiB.
+    pub(crate) resident_kib: u64,
+}
+
+impl Usage {
+    /// Of a process that runs.
+    pub(crate) fn of(pid: u32) -> Result<Self> {
+        let path = format!("/proc/{pid}/stat");
+        let stat = fs::read_to_string(&path).with_context(|| format!("{path} cannot be read"))?;
+        let after_name = stat.rsplit_once(')').context("stat has a name")?.1;
+        let fields: Vec<&str> = after_name.split_whitespace().collect();
+        let ticks = |at: usize| -> Result<Duration> {
+            Ok(Duration::from_secs_f64(fields[at].parse::<f64>()? / TICKS))
+        };
+        let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let resident_kib = resident
+            .and_then(|value| value.split_whitespace().next())
+            .and_then(|kib| kib.parse().ok())
+            .unwrap_or(0);
+        Ok(Self { user: ticks(11)?, system: ticks(12)?, resident_kib })
+    }
+
+    /// User and kernel together.
+    pub(crate) fn cpu(&self) -> Duration {
+        self.user + self.system
+    }
+}
