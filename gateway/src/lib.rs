@@ -1,1 +1,148 @@
-//! Taps live calls and fans them out: monitor rooms, recorder, levels
+//! Taps live calls and fans them out: monitor rooms, recorder, levels.
+//!
+//! The gateway looks for rooms of a LiveKit server, and each that it may have (one lease per room)
+//! becomes a task on one of its shards: threads with a runtime of their own. The task holds an
+//! invisible connection to the room, says what happens to the call, and hands each packet, still
+//! encoded, to the call's sinks by plain method calls. The only queue on a packet's way is the one
+//! to a supervisor's monitor room.
+//!
+//! **Invariants**
+//! - A call, its tap and its sinks live on one thread; there is no lock on a packet's path.
+//! - A slow or failed sink loses packets of its own; it never delays the call or another sink.
+//! - A call ends once, with a reason; a call that goes to another gateway, or outlives this
+//!   process, is not ended here.
+//! - Nothing that a room or a participant says makes anything grow without bound.
+
+#![warn(missing_docs)]
+
+mod bus;
+mod call;
+mod commands;
+mod directory;
+mod keeper;
+mod link;
+mod metrics;
+mod monitor;
+mod routes;
+mod shard;
+mod sink;
+mod source;
+
+use std::sync::Arc;
+
+use anyhow::bail;
+use sidetone_fleet::{Fleet, take};
+use sidetone_room::JoinPacer;
+use sidetone_room::token::Credentials;
+use sidetone_service::Lifecycle;
+use sidetone_wire::NodeId;
+use tokio::sync::mpsc;
+use tracing::info;
+
+pub use metrics::describe as describe_metrics;
+
+/// Joins that begin in a second, for the whole gateway: what a server that has just restarted
+/// takes without falling behind.
+const JOINS_PER_SECOND: u32 = 20;
+
+/// What the gateway needs to know.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The LiveKit server's address: `ws`, `wss`, `http` or `https`.
+    pub url: String,
+    /// Its API key and secret.
+    pub credentials: Credentials,
+    /// Who we are in the fleet; part of our identities in monitor rooms.
+    pub node: NodeId,
+    /// Threads that carry calls; 0 takes one for each core.
+    pub shards: usize,
+    /// Whether calls are recorded.
+    pub record: bool,
+}
+
+/// A gateway, ready to run.
+pub struct Gateway {
+    shared: Arc<Shared>,
+    shards: usize,
+}
+
+/// What every part of the gateway shares. Nothing in it is touched for a packet.
+pub(crate) struct Shared {
+    pub(crate) url: String,
+    pub(crate) credentials: Credentials,
+    pub(crate) node: NodeId,
+    pub(crate) fleet: Fleet,
+    pub(crate) recorder: Option<Arc<dyn take::Recorder>>,
+    pub(crate) pacer: JoinPacer,
+    pub(crate) routes: routes::Routes,
+}
+
+/// Prepares a gateway; nothing happens before [`Gateway::run`].
+pub fn load(settings: Settings, fleet: Fleet, recorder: Arc<dyn take::Recorder>) -> Gateway {
+    let shards = match settings.shards {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        given => given,
+    };
+    let shared = Shared {
+        url: websocket_url(&settings.url),
+        credentials: settings.credentials,
+        node: settings.node,
+        fleet,
+        recorder: settings.record.then_some(recorder),
+        pacer: JoinPacer::per_second(JOINS_PER_SECOND),
+        routes: routes::Routes::default(),
+    };
+    Gateway {
+        shared: Arc::new(shared),
+        shards,
+    }
+}
+
+impl Gateway {
+    /// Finds and carries calls until the drain. Then takes are ended, rooms are left, and no call
+    /// is said to be over: it goes on without us. What has not left when
+    /// [`Lifecycle::stopping`] resolves is cut off.
+    pub async fn run(self, lifecycle: Lifecycle) -> anyhow::Result<()> {
+        let Self { shared, shards } = self;
+        let incoming = shared.fleet.serve(&shared.node);
+        let mut shards = shard::Shards::start(&shared, shards, &lifecycle)?;
+        info!(node = %shared.node, shards = shards.len(), url = shared.url, "gateway runs");
+        let (changed, changes) = mpsc::channel(directory::CHANGES);
+        let commands = commands::run(incoming, shared.clone(), shards.senders(), changed);
+        let directory = directory::run(shared.clone(), shards.placement(), changes);
+        tokio::select! {
+            () = lifecycle.draining() => {}
+            () = commands => bail!("the fleet sends no more commands"),
+            () = Box::pin(directory) => bail!("the directory of rooms ended"),
+            name = shards.died() => bail!("{name} ended unexpectedly"),
+        }
+        shards.drained(&lifecycle).await;
+        info!(node = %shared.node, "gateway has left every room");
+        Ok(())
+    }
+}
+
+/// The signalling's address of a server.
+fn websocket_url(url: &str) -> String {
+    let url = url.trim_end_matches('/');
+    match url.split_once("://") {
+        Some(("http", rest)) => format!("ws://{rest}"),
+        Some(("https", rest)) => format!("wss://{rest}"),
+        _ => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_signalling_is_reached_at_the_servers_address_however_it_is_written() {
+        assert_eq!(
+            websocket_url("http://127.0.0.1:7880/"),
+            "ws://127.0.0.1:7880"
+        );
+        assert_eq!(websocket_url("https://sfu.example"), "wss://sfu.example");
+        assert_eq!(websocket_url("wss://sfu.example"), "wss://sfu.example");
+    }
+}

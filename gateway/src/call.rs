@@ -1,0 +1,469 @@
+//! One room's task: it holds the tap, says what happens to the call, and fans its packets out.
+
+mod gap;
+mod life;
+mod metadata;
+mod parties;
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sidetone_fleet::{CommandRequest, EventLog, take};
+use sidetone_media::MediaTime;
+use sidetone_room::token::Token;
+use sidetone_room::{Event as RoomEvent, JoinError, Options, Room, RtpIn, TokenSource};
+use sidetone_service::{clock, random};
+use sidetone_wire::{CallEvent, CallId, Command, EndReason, Party, Reply, Timestamp};
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::bus::Bus;
+use crate::metrics::{self, Present};
+use crate::routes::{CALL_QUEUE, Route};
+use crate::shard::{Shard, Start};
+use crate::{Shared, sink, source};
+use gap::Gap;
+use life::{Life, Moment, Output, RoomFacts};
+pub(crate) use metadata::Metadata;
+
+/// Levels are told, and deadlines looked at, this often.
+const TICK: Duration = Duration::from_millis(250);
+/// A room that cannot be had back within this time is given up: its call is over.
+const GIVE_UP_AFTER: Duration = Duration::from_mins(2);
+/// Room events handled before commands are looked at: a flood of packets must not starve them.
+const BURST: u32 = 64;
+/// How long saying goodbye may take.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What a call's task waits for.
+enum Event {
+    /// Something happened in the room.
+    Room(RoomEvent),
+    /// The control plane asks for something.
+    Command(CommandRequest),
+    /// [`TICK`] has passed.
+    Tick,
+    /// The call may be another gateway's.
+    LeaseLost,
+    /// The gateway ends.
+    Drain,
+}
+
+/// Why the task ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    /// The room is over, or lost for good.
+    Over,
+    /// Another gateway may have it.
+    Elsewhere,
+    /// The gateway ends; the call goes on.
+    Drained,
+}
+
+/// Taps a room until it is over.
+pub(crate) async fn run(start: Start, shard: Rc<Shard>) {
+    let Start {
+        room: info,
+        keeper,
+        fate,
+    } = start;
+    let lost = keeper.lost();
+    let joining = Box::pin(Room::join(options(&shard.shared, &info.name)));
+    let joined = tokio::select! {
+        joined = joining => joined,
+        () = lost.cancelled() => return fate.elsewhere(),
+        () = shard.drain.cancelled() => return,
+    };
+    let room = match joined {
+        Ok(room) => Box::new(room),
+        Err(error) => return join_failed(&error),
+    };
+    if room.sid() != info.sid {
+        // closed and opened again meanwhile: what was listed about it is of the former one
+        debug!(
+            listed = info.sid,
+            joined = room.sid(),
+            "another room of that name"
+        );
+        return room.leave().await;
+    }
+    metrics::joined("ok");
+    let facts = RoomFacts {
+        name: info.name,
+        sid: info.sid,
+        created_at: Timestamp::from_unix_ms(info.created_unix_ms),
+        metadata: room.metadata().to_owned(),
+    };
+    let mut tap = Tap::new(shard, room, facts, keeper.fence());
+    let exit = tap.run(&lost).await;
+    debug!(?exit, "the tap ends");
+    let sid = tap.life.room_sid().to_owned();
+    if exit != Exit::Over {
+        tap.leave().await;
+    }
+    match exit {
+        Exit::Over => fate.over(&sid),
+        Exit::Elsewhere => fate.elsewhere(),
+        Exit::Drained => {}
+    }
+}
+
+fn join_failed(error: &JoinError) {
+    let outcome = match error {
+        JoinError::Unauthorized { .. } => "unauthorized",
+        JoinError::Unreachable { .. } => "unreachable",
+    };
+    metrics::joined(outcome);
+    warn!(%error, "the room cannot be tapped: trying again");
+}
+
+/// Joins as the invisible listener, under a new identity for every attempt.
+fn options(shared: &Arc<Shared>, room: &str) -> Options {
+    let (credentials, name) = (shared.credentials.clone(), room.to_owned());
+    let token: TokenSource = Arc::new(move |_attempt| {
+        let identity = format!("tap-{:016x}", random::u64());
+        Token::tap(&name, &identity)
+            .sign(&credentials)
+            .map_err(|error| error.to_string())
+    });
+    let mut options = Options::with_token_source(&shared.url, token);
+    options.pacer = shared.pacer.clone();
+    options.give_up_after = GIVE_UP_AFTER;
+    options
+}
+
+/// The task's state.
+struct Tap {
+    shard: Rc<Shard>,
+    room: Box<Room>,
+    fence: u64,
+    life: Life,
+    live: Option<Live>,
+    commands: mpsc::Receiver<CommandRequest>,
+    queue: mpsc::Sender<CommandRequest>,
+    _present: Present,
+}
+
+/// A call that goes on.
+struct Live {
+    call: CallId,
+    log: EventLog,
+    source: source::Livekit,
+    bus: Bus,
+    gap: Gap,
+    _routes: (take::Guard, Route),
+    _present: Present,
+}
+
+fn moment() -> Moment {
+    Moment {
+        now: clock::now(),
+        wall: Timestamp::from_unix_ms(clock::wall()),
+    }
+}
+
+impl Tap {
+    fn new(shard: Rc<Shard>, room: Box<Room>, facts: RoomFacts, fence: u64) -> Self {
+        let (queue, commands) = mpsc::channel(CALL_QUEUE);
+        Self {
+            shard,
+            room,
+            fence,
+            life: Life::new(facts),
+            live: None,
+            commands,
+            queue,
+            _present: Present::tap(),
+        }
+    }
+
+    async fn run(&mut self, lost: &CancellationToken) -> Exit {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let drain = self.shard.drain.clone();
+        let mut burst = 0;
+        loop {
+            burst += 1;
+            if burst >= BURST {
+                burst = 0;
+                while let Ok(request) = self.commands.try_recv() {
+                    self.handle_command(request);
+                }
+            }
+            let event = tokio::select! {
+                biased;
+                () = lost.cancelled() => Event::LeaseLost,
+                () = drain.cancelled() => Event::Drain,
+                event = self.room.next() => Event::Room(event),
+                Some(request) = self.commands.recv() => Event::Command(request),
+                _ = ticks.tick() => Event::Tick,
+            };
+            if let Some(exit) = self.handle_event(event) {
+                return exit;
+            }
+        }
+    }
+
+    fn handle_event(&mut self, event: Event) -> Option<Exit> {
+        match event {
+            Event::Room(RoomEvent::Packet(packet)) => self.handle_packet(packet),
+            Event::Room(event) => return self.handle_room_event(&event),
+            Event::Command(request) => self.handle_command(request),
+            Event::Tick => self.handle_tick(),
+            Event::LeaseLost => {
+                // whoever has the lease says what becomes of the call
+                self.abandon();
+                return Some(Exit::Elsewhere);
+            }
+            Event::Drain => {
+                self.abandon();
+                return Some(Exit::Drained);
+            }
+        }
+        None
+    }
+
+    fn handle_packet(&mut self, packet: RtpIn) {
+        let Some(live) = &mut self.live else { return };
+        let Some((lane, party, packet)) = live.source.packet(packet) else {
+            return;
+        };
+        if let Some((from, to)) = live.gap.handle_packet(packet.at) {
+            live.mark_gap(from, to);
+        }
+        live.bus.deliver(lane, party, &packet);
+    }
+
+    fn handle_room_event(&mut self, event: &RoomEvent) -> Option<Exit> {
+        let at = moment();
+        self.observe(event, at.now);
+        self.life.handle_event(event, at);
+        self.carry_out();
+        if let RoomEvent::Closed(why) = event {
+            info!(%why, "the tap is closed");
+            return Some(Exit::Over);
+        }
+        // nobody was there: the room exists again only because we came back to it
+        let alone = matches!(event, RoomEvent::Rejoined { .. }) && self.live.is_none();
+        alone.then_some(Exit::Over)
+    }
+
+    /// What concerns packets rather than the call's life.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "everything else is the life's, which names each event"
+    )]
+    fn observe(&mut self, event: &RoomEvent, now: Instant) {
+        if let RoomEvent::Rejoined { after, .. } = event {
+            metrics::rejoined(*after);
+            info!(?after, "the room was joined anew");
+        }
+        let Some(live) = &mut self.live else { return };
+        match event {
+            RoomEvent::Subscribed { track, sid } => live.source.subscribed(sid, *track),
+            RoomEvent::SubscriptionFailed { sid, reason } => {
+                warn!(call = %live.call, track = sid, reason, "a track cannot be tapped");
+            }
+            RoomEvent::Speakers(changed) => {
+                let life = &self.life;
+                live.bus
+                    .level
+                    .handle_speakers(changed, |identity| life.party_of(identity));
+            }
+            RoomEvent::Reconnecting { reason } => {
+                info!(call = %live.call, reason, "the room is lost for now");
+                live.gap.handle_lost(live.source.at(now));
+                live.bus.level.reset();
+            }
+            RoomEvent::Resumed { .. } => live.gap.handle_resumed(),
+            RoomEvent::Rejoined { .. } => live.gap.handle_rejoined(),
+            _ => {}
+        }
+    }
+
+    /// Does what the call's life asks for.
+    fn carry_out(&mut self) {
+        while let Some(output) = self.life.poll_output() {
+            match output {
+                Output::Begin { call, at, tenant } => self.begin(call, at, tenant.as_deref()),
+                Output::Facts(facts) => self.tell_facts(*facts),
+                Output::Tap { sid, party } => self.tap(&sid, party),
+                Output::Untap { sid, ended } => self.untap(&sid, ended),
+                Output::End { at, reason } => self.end(at, reason),
+            }
+        }
+    }
+
+    fn begin(&mut self, call: CallId, at: Moment, tenant: Option<&str>) {
+        let Shared {
+            fleet,
+            node,
+            recorder,
+            routes,
+            ..
+        } = &*self.shard.shared;
+        tracing::Span::current().record("call", tracing::field::display(call));
+        info!(%call, "a call begins");
+        let log = fleet.event_log(call, self.fence);
+        let record = recorder
+            .clone()
+            .map(|recorder| sink::Record::new(recorder, log.clone(), call, tenant, at.wall));
+        self.live = Some(Live {
+            call,
+            log,
+            source: source::Livekit::new(at.now),
+            bus: Bus::new(record, sink::Level::new(fleet.clone(), call)),
+            gap: Gap::default(),
+            _routes: (
+                fleet.route(call, node),
+                routes.add(call, self.queue.clone()),
+            ),
+            _present: Present::call(),
+        });
+    }
+
+    fn tell_facts(&mut self, facts: sidetone_wire::CallFacts) {
+        let Some(live) = &mut self.live else { return };
+        if let Some(record) = &mut live.bus.record {
+            for party in [Party::Customer, Party::Agent] {
+                if let Some(name) = self.life.name_of(party) {
+                    record.name(party, name);
+                }
+            }
+        }
+        live.log.send(CallEvent::Facts(facts));
+    }
+
+    fn tap(&mut self, sid: &str, party: Party) {
+        let Some(Live { source, bus, .. }) = &mut self.live else {
+            return;
+        };
+        if let Some(tapped) = source.find(sid) {
+            if tapped.party != party {
+                bus.leave(tapped.lane, clock::now());
+                tapped.party = party;
+                tapped.lane = bus.enter(party, tapped.id);
+            }
+            return;
+        }
+        let id = source.next_id();
+        let lane = bus.enter(party, id);
+        source.add(sid, id, party, lane);
+        self.room.subscribe(sid);
+    }
+
+    fn untap(&mut self, sid: &str, ended: bool) {
+        let Some(Live { source, bus, .. }) = &mut self.live else {
+            return;
+        };
+        if let Some(lane) = source.remove(sid) {
+            bus.leave(lane, clock::now());
+            if ended {
+                self.room.unsubscribe(sid);
+            }
+        }
+    }
+
+    fn end(&mut self, at: Moment, reason: EndReason) {
+        let Some(live) = self.live.take() else { return };
+        info!(call = %live.call, class = %reason.class, code = reason.code, "the call is over");
+        metrics::call_ended(reason.class.as_str());
+        let log = live.log.clone();
+        live.finish(at.now, &self.shard);
+        log.send(CallEvent::Ended {
+            at: at.wall,
+            reason,
+        });
+    }
+
+    /// The call goes on without us: what there is of it is kept.
+    fn abandon(&mut self) {
+        if let Some(live) = self.live.take() {
+            live.finish(clock::now(), &self.shard);
+        }
+    }
+
+    async fn leave(self) {
+        let leaving = Box::pin(self.room.leave());
+        if tokio::time::timeout(LEAVE_TIMEOUT, leaving).await.is_err() {
+            debug!("the server did not take our leave");
+        }
+    }
+
+    fn handle_tick(&mut self) {
+        let now = clock::now();
+        self.life.handle_timeout(now);
+        self.carry_out();
+        let Some(live) = &mut self.live else { return };
+        live.bus.level.handle_tick(now);
+        self.shard.counters.add(&mut live.bus.packets);
+        for user in live.bus.handle_tick(self.life.is_connected(), now) {
+            info!(call = %live.call, "a listener is gone for good");
+            live.log.send(CallEvent::ListenerLeft { user });
+        }
+    }
+
+    fn handle_command(&mut self, request: CommandRequest) {
+        let answer = self.carry_out_command(&request.command);
+        request.answer(answer);
+    }
+
+    fn carry_out_command(
+        &mut self,
+        command: &Command,
+    ) -> Result<Reply, sidetone_wire::CommandError> {
+        let no_holder = sidetone_wire::CommandError::NoHolder;
+        let Some(live) = &mut self.live else {
+            return Err(no_holder);
+        };
+        match command {
+            Command::Listen { call, monitor } if *call == live.call => {
+                let monitors = &self.shard.monitors;
+                let make = || sink::Monitor::new(live.call, monitors.grant(monitor));
+                live.bus.add_listener(monitor, make);
+                Ok(Reply::Listening {
+                    tracks: sink::track_names(live.call, &live.bus.lanes),
+                })
+            }
+            Command::Unlisten { call, monitor } if *call == live.call => {
+                live.bus.remove_listener(monitor);
+                Ok(Reply::Done)
+            }
+            Command::WatchLevels { call } if *call == live.call => {
+                live.bus.level.watch(clock::now());
+                Ok(Reply::Done)
+            }
+            Command::Listen { .. }
+            | Command::Unlisten { .. }
+            | Command::WatchLevels { .. }
+            | Command::UnlistenAll { .. }
+            | Command::RoomChanged { .. } => Err(no_holder),
+        }
+    }
+}
+
+impl Live {
+    fn mark_gap(&mut self, from: MediaTime, to: MediaTime) {
+        info!(call = %self.call, from_ms = from.ms(), to_ms = to.ms(), "a stretch was not heard");
+        if let Some(record) = &mut self.bus.record {
+            record.gap(from, to);
+        }
+    }
+
+    /// Ends the sinks; the recording is as long as the call was until `now`.
+    fn finish(mut self, now: Instant, shard: &Shard) {
+        let at = self.source.at(now);
+        if let Some((from, to)) = self.gap.end(at) {
+            self.mark_gap(from, to);
+        }
+        self.bus.level.reset();
+        self.bus.level.handle_tick(now);
+        shard.counters.add(&mut self.bus.packets);
+        if let Some(record) = self.bus.record {
+            record.end(at);
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Commands of the control plane, handed to whom they concern.
+
+use std::sync::Arc;
+
+use sidetone_fleet::{CommandRequest, Commands};
+use sidetone_wire::{CallId, Command, CommandError, Reply};
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+
+use crate::Shared;
+use crate::shard::ToShard;
+
+/// Hands commands on until the fleet sends no more.
+pub(crate) async fn run(
+    mut incoming: Commands,
+    shared: Arc<Shared>,
+    shards: Vec<mpsc::Sender<ToShard>>,
+    changed: mpsc::Sender<String>,
+) {
+    while let Some(request) = incoming.recv().await {
+        match &request.command {
+            Command::Listen { call, .. }
+            | Command::Unlisten { call, .. }
+            | Command::WatchLevels { call } => {
+                let call = *call;
+                to_call(&shared, call, request);
+            }
+            Command::UnlistenAll { user } => {
+                let user = *user;
+                for shard in &shards {
+                    // a revocation is never lost: it waits for the shard, which always reads on
+                    drop(shard.send(ToShard::UnlistenAll(user)).await);
+                }
+                request.answer(Ok(Reply::Done));
+            }
+            Command::RoomChanged { room } => {
+                // with so many waiting, the next listing is due at once and finds this one too
+                drop(changed.try_send(room.clone()));
+                request.answer(Ok(Reply::Done));
+            }
+        }
+    }
+}
+
+fn to_call(shared: &Shared, call: CallId, request: CommandRequest) {
+    let Some(queue) = shared.routes.find(call) else {
+        return request.answer(Err(CommandError::NoHolder));
+    };
+    match queue.try_send(request) {
+        Ok(()) => {}
+        Err(TrySendError::Full(request)) => request.answer(Err(CommandError::Overloaded)),
+        Err(TrySendError::Closed(request)) => request.answer(Err(CommandError::NoHolder)),
+    }
+}

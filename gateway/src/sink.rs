@@ -1,0 +1,9 @@
+//! Who gets a call's packets.
+
+mod level;
+mod monitor;
+mod record;
+
+pub(crate) use level::Level;
+pub(crate) use monitor::{Monitor, Pushed, names as track_names};
+pub(crate) use record::Record;
