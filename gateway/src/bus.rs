@@ -11,6 +11,9 @@ use crate::sink;
 /// A lane whose track has ended is kept for a track that follows (re-publication, a party that
 /// comes back) for so long; then it is withdrawn from listeners.
 const LANE_LINGER: Duration = Duration::from_secs(5);
+/// A further lane of a party is shown after so long: a publisher that replaces its track often has
+/// both for a moment.
+const FURTHER_LANE_AFTER: Duration = Duration::from_millis(500);
 
 /// A place for a party's sound that outlives the track in it: what listeners subscribe to.
 #[derive(Debug)]
@@ -20,7 +23,8 @@ pub(crate) struct Lane {
     /// Tells lanes of one party apart, from 1.
     pub(crate) ordinal: u32,
     track: Option<TrackId>,
-    vacant_since: Option<Instant>,
+    /// Since when the track is in it, or none.
+    since: Instant,
     /// Shown to listeners.
     pub(crate) shown: bool,
 }
@@ -31,7 +35,7 @@ pub(crate) struct Lanes(Vec<Lane>);
 
 impl Lanes {
     /// Puts a track in a lane of its party: the first that is free, or a new one.
-    pub(crate) fn enter(&mut self, party: Party, track: TrackId) -> usize {
+    pub(crate) fn enter(&mut self, party: Party, track: TrackId, now: Instant) -> usize {
         let free = |lane: &Lane| lane.party == party && lane.track.is_none();
         let index = self.0.iter().position(free).unwrap_or_else(|| {
             let before = self.0.iter().filter(|lane| lane.party == party).count();
@@ -39,37 +43,45 @@ impl Lanes {
                 party,
                 ordinal: before as u32 + 1,
                 track: None,
-                vacant_since: None,
-                shown: true,
+                since: now,
+                shown: before == 0,
             });
             self.0.len() - 1
         });
         let lane = &mut self.0[index];
         lane.track = Some(track);
-        lane.vacant_since = None;
-        lane.shown = true;
+        lane.since = now;
+        lane.shown |= lane.ordinal == 1;
         index
     }
 
-    /// The track has left its lane.
-    pub(crate) fn leave(&mut self, index: usize, now: Instant) {
-        if let Some(lane) = self.0.get_mut(index) {
-            lane.track = None;
-            lane.vacant_since = Some(now);
-        }
+    /// The track has left its lane. If its party has another track in a later lane, that one moves
+    /// up: whoever hears a party's first lane hears the party. Gives the track that moved.
+    pub(crate) fn leave(&mut self, index: usize, now: Instant) -> Option<TrackId> {
+        let lane = self.0.get_mut(index)?;
+        let party = lane.party;
+        lane.track = None;
+        lane.since = now;
+        let later = self.0.iter_mut().skip(index + 1);
+        let mut occupied = later.filter(|lane| lane.party == party && lane.track.is_some());
+        let from = occupied.next()?;
+        let moved = from.track.take();
+        from.since = now;
+        self.0[index].track = moved;
+        moved
     }
 
-    /// Withdraws lanes that were left for good; `true` if any was.
-    pub(crate) fn expire(&mut self, now: Instant) -> bool {
+    /// Withdraws lanes that were left for good, if `expire`, and shows those that are there to
+    /// stay; `true` if any changed.
+    pub(crate) fn handle_time(&mut self, expire: bool, now: Instant) -> bool {
         let mut any = false;
         for lane in &mut self.0 {
-            let expired = lane
-                .vacant_since
-                .is_some_and(|since| now >= since + LANE_LINGER);
-            if expired && lane.shown {
-                lane.shown = false;
-                any = true;
-            }
+            let shown = match lane.track {
+                Some(_) => lane.shown || now >= lane.since + FURTHER_LANE_AFTER,
+                None => lane.shown && !(expire && now >= lane.since + LANE_LINGER),
+            };
+            any |= shown != lane.shown;
+            lane.shown = shown;
         }
         any
     }
@@ -116,15 +128,15 @@ impl Bus {
     }
 
     /// Puts a track in a lane and shows it to listeners.
-    pub(crate) fn enter(&mut self, party: Party, track: TrackId) -> usize {
-        let lane = self.lanes.enter(party, track);
+    pub(crate) fn enter(&mut self, party: Party, track: TrackId, now: Instant) -> usize {
+        let lane = self.lanes.enter(party, track, now);
         self.show();
         lane
     }
 
-    /// Takes a track out of its lane.
-    pub(crate) fn leave(&mut self, lane: usize, now: Instant) {
-        self.lanes.leave(lane, now);
+    /// Takes a track out of its lane; gives the one that took its place.
+    pub(crate) fn leave(&mut self, lane: usize, now: Instant) -> Option<TrackId> {
+        self.lanes.leave(lane, now)
     }
 
     /// Adds a listener, unless it hears the call already.
@@ -151,7 +163,7 @@ impl Bus {
 
     /// What is due now: lanes that are left for good, listeners that are gone (given back).
     pub(crate) fn handle_tick(&mut self, connected: bool, now: Instant) -> Vec<UserId> {
-        if connected && self.lanes.expire(now) {
+        if self.lanes.handle_time(connected, now) {
             self.show();
         }
         let gone = self.listeners.iter().filter(|listener| listener.has_left());
@@ -172,36 +184,58 @@ mod tests {
     use super::*;
     use sidetone_service::clock;
 
+    fn shown(lanes: &Lanes) -> Vec<(Party, u32)> {
+        let shown = lanes.iter().filter(|lane| lane.shown);
+        shown.map(|lane| (lane.party, lane.ordinal)).collect()
+    }
+
     #[test]
     fn a_track_that_is_published_again_takes_its_partys_lane() {
         let (mut lanes, now) = (Lanes::default(), clock::now());
-        let customer = lanes.enter(Party::Customer, TrackId(0));
-        let agent = lanes.enter(Party::Agent, TrackId(1));
-        let second = lanes.enter(Party::Customer, TrackId(2));
-        assert_eq!(
-            lanes.iter().map(|lane| lane.ordinal).collect::<Vec<_>>(),
-            [1, 1, 2]
-        );
-        lanes.leave(customer, now);
-        assert_eq!(lanes.enter(Party::Customer, TrackId(3)), customer);
+        let customer = lanes.enter(Party::Customer, TrackId(0), now);
+        let agent = lanes.enter(Party::Agent, TrackId(1), now);
+        assert_eq!(lanes.leave(customer, now), None);
+        assert_eq!(lanes.enter(Party::Customer, TrackId(2), now), customer);
         lanes.leave(agent, now);
-        lanes.leave(second, now);
-        assert_eq!(
-            lanes.enter(Party::Customer, TrackId(4)),
-            second,
-            "not the agent's"
-        );
+        let second = lanes.enter(Party::Customer, TrackId(3), now);
+        assert_ne!(second, agent, "not the agent's");
+    }
+
+    #[test]
+    fn a_track_that_replaces_another_moves_into_its_lane_and_is_never_shown_beside_it() {
+        let (mut lanes, now) = (Lanes::default(), clock::now());
+        let first = lanes.enter(Party::Customer, TrackId(0), now);
+        let second = lanes.enter(Party::Customer, TrackId(1), now);
+        assert_ne!(first, second);
+        assert!(!lanes.handle_time(true, now + FURTHER_LANE_AFTER / 2));
+        assert_eq!(lanes.leave(first, now), Some(TrackId(1)));
+        assert_eq!(shown(&lanes), [(Party::Customer, 1)]);
+        assert!(!lanes.handle_time(true, now + LANE_LINGER * 2));
+        assert_eq!(lanes.leave(first, now), None);
+    }
+
+    #[test]
+    fn a_second_speaker_of_a_party_has_a_lane_that_is_shown_soon() {
+        let (mut lanes, now) = (Lanes::default(), clock::now());
+        lanes.enter(Party::Customer, TrackId(0), now);
+        lanes.enter(Party::Customer, TrackId(1), now);
+        assert!(lanes.handle_time(true, now + FURTHER_LANE_AFTER));
+        assert_eq!(shown(&lanes), [(Party::Customer, 1), (Party::Customer, 2)]);
     }
 
     #[test]
     fn a_lane_is_withdrawn_when_nobody_follows_and_shown_again_when_somebody_does() {
         let (mut lanes, now) = (Lanes::default(), clock::now());
-        let lane = lanes.enter(Party::Agent, TrackId(0));
+        let lane = lanes.enter(Party::Agent, TrackId(0), now);
         lanes.leave(lane, now);
-        assert!(!lanes.expire(now + LANE_LINGER / 2));
-        assert!(lanes.expire(now + LANE_LINGER));
-        assert!(!lanes.expire(now + LANE_LINGER * 2), "once");
-        assert_eq!(lanes.enter(Party::Agent, TrackId(1)), lane);
-        assert!(lanes.iter().all(|lane| lane.shown));
+        assert!(!lanes.handle_time(true, now + LANE_LINGER / 2));
+        assert!(
+            !lanes.handle_time(false, now + LANE_LINGER),
+            "not while we are cut off"
+        );
+        assert!(lanes.handle_time(true, now + LANE_LINGER));
+        assert!(!lanes.handle_time(true, now + LANE_LINGER * 2), "once");
+        assert_eq!(lanes.enter(Party::Agent, TrackId(1), now), lane);
+        assert_eq!(shown(&lanes), [(Party::Agent, 1)]);
     }
 }

@@ -341,16 +341,18 @@ impl Tap {
         let Some(Live { source, bus, .. }) = &mut self.live else {
             return;
         };
+        let now = clock::now();
         if let Some(tapped) = source.find(sid) {
             if tapped.party != party {
-                bus.leave(tapped.lane, clock::now());
+                let (id, before) = (tapped.id, tapped.lane);
                 tapped.party = party;
-                tapped.lane = bus.enter(party, tapped.id);
+                tapped.lane = bus.enter(party, id, now);
+                leave_lane(source, bus, before, now);
             }
             return;
         }
         let id = source.next_id();
-        let lane = bus.enter(party, id);
+        let lane = bus.enter(party, id, now);
         source.add(sid, id, party, lane);
         self.room.subscribe(sid);
     }
@@ -360,7 +362,7 @@ impl Tap {
             return;
         };
         if let Some(lane) = source.remove(sid) {
-            bus.leave(lane, clock::now());
+            leave_lane(source, bus, lane, clock::now());
             if ended {
                 self.room.unsubscribe(sid);
             }
@@ -442,6 +444,13 @@ impl Tap {
             | Command::UnlistenAll { .. }
             | Command::RoomChanged { .. } => Err(no_holder),
         }
+    }
+}
+
+/// Takes a track out of its lane; another of its party may take its place.
+fn leave_lane(source: &mut source::Livekit, bus: &mut Bus, lane: usize, now: Instant) {
+    if let Some(moved) = bus.leave(lane, now) {
+        source.move_to(moved, lane);
     }
 }
 

@@ -70,6 +70,13 @@ impl Livekit {
         Some(self.tracks.swap_remove(at).lane)
     }
 
+    /// A track is in another lane now.
+    pub(crate) fn move_to(&mut self, id: TrackId, lane: usize) {
+        if let Some(track) = self.tracks.iter_mut().find(|track| track.id == id) {
+            track.lane = lane;
+        }
+    }
+
     /// Packets of a track carry this number from now on.
     pub(crate) fn subscribed(&mut self, sid: &str, number: u32) {
         if let Some(track) = self.find(sid) {

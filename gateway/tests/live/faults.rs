@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use sidetone_room::service::RoomService;
 use sidetone_room::token::Credentials;
+use sidetone_service::clock;
 use sidetone_testkit::{LivekitServer, wait_for};
 use sidetone_wire::{GapReason, Party};
-use tokio::time::Instant;
 
 use crate::peers::{Listener, Peer};
 use crate::world::{DEADLINE, World, credentials, link_says, monitor_room};
@@ -31,7 +31,7 @@ async fn a_server_restarted_under_twenty_calls_is_the_same_calls_with_a_marked_g
         calls.push(call);
     }
     server.restart().await.unwrap();
-    let back = Instant::now();
+    let back = clock::now();
     wait_for("every party of every call", DEADLINE, || async {
         calls.iter().all(|call| {
             world

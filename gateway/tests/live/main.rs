@@ -4,6 +4,7 @@
     clippy::wildcard_enum_match_arm,
     reason = "a test waits for one event of many"
 )]
+#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod faults;
 mod hearing;

@@ -2,18 +2,20 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sidetone_codec::OpusDecoder;
 use sidetone_room::token::{Kind, Token};
 use sidetone_room::{Event, LocalTrack, Options, PublishOptions, Room, RtpOut};
+use sidetone_service::clock;
 use sidetone_testkit::{LivekitServer, Tone, ToneDetector};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::MissedTickBehavior;
 
 use crate::world::{DEADLINE, credentials};
 
 /// What a party may be told to do.
+#[derive(Debug)]
 enum Act {
     Mute(bool),
     PublishAgain,
@@ -59,7 +61,7 @@ impl Peer {
     }
 
     async fn act(&self, act: Act) {
-        self.acts.send(act).await.ok().expect("the party lives");
+        self.acts.send(act).await.expect("the party lives");
     }
 
     pub(crate) async fn mute(&self, muted: bool) {
@@ -105,7 +107,7 @@ async fn sound(mut room: Box<Room>, packets: Vec<Vec<u8>>, mut acts: mpsc::Recei
                 }
                 Some(Act::Leave(left)) => {
                     Box::pin(room.leave()).await;
-                    drop(left.send(()));
+                    let _ = left.send(());
                     return;
                 }
                 None => return Box::pin(room.leave()).await,
@@ -223,7 +225,7 @@ async fn hear(mut room: Box<Room>, ears: Arc<Mutex<HashMap<String, Ear>>>) {
                 let ear = ears.entry(track.name.clone()).or_insert_with(|| Ear {
                     decoder: OpusDecoder::new().expect("a decoder"),
                     detector: ToneDetector::default(),
-                    latest: Instant::now(),
+                    latest: clock::now(),
                     packets: 0,
                     publications: 0,
                 });
@@ -242,7 +244,7 @@ async fn hear(mut room: Box<Room>, ears: Arc<Mutex<HashMap<String, Ear>>>) {
                     continue;
                 };
                 ear.packets += 1;
-                ear.latest = Instant::now();
+                ear.latest = clock::now();
                 let Ear {
                     decoder, detector, ..
                 } = ear;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use sidetone_room::service::RoomService;
 use sidetone_room::token::{Kind, Token};
+use sidetone_service::clock;
 use sidetone_testkit::{LivekitServer, wait_for, wait_some};
 use sidetone_wire::{Command, Direction, Party, Signal};
-use tokio::time::Instant;
 
 use crate::peers::Peer;
 use crate::world::{DEADLINE, World, credentials};
@@ -137,7 +137,7 @@ async fn a_room_closes_as_fast_with_the_tap_as_without() {
         }
         customer.leave().await;
         agent.leave().await;
-        let left = Instant::now();
+        let left = clock::now();
         wait_for("the room to close", DEADLINE, || async {
             service
                 .find_room(room)
@@ -157,12 +157,32 @@ async fn a_room_closes_as_fast_with_the_tap_as_without() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_speaks_is_told() {
+async fn who_speaks_is_told_and_measured_while_somebody_looks() {
     let server = LivekitServer::start().await.unwrap();
     let world = World::start(&server);
     let mut signals = world.fleet.signals();
-    let _customer = Peer::customer(&server, "call-1").await;
+    let customer = Peer::customer(&server, "call-1").await;
     let (call, _) = world.call_in("call-1", |_| true).await;
+    // the server tells of changes only: a party that speaks on and on is no news
+    customer.mute(true).await;
+    wait_for("silence", DEADLINE, || async {
+        let before = world
+            .takes
+            .all()
+            .iter()
+            .map(|t| t.heard(Party::Customer))
+            .sum::<u64>();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        before
+            == world
+                .takes
+                .all()
+                .iter()
+                .map(|t| t.heard(Party::Customer))
+                .sum::<u64>()
+    })
+    .await;
+    customer.mute(false).await;
     for watched in [false, true] {
         if watched {
             let answer = world
