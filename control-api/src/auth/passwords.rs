@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 /// Hashes at once: each takes a core for some 20 ms and 19 MiB.
 const AT_ONCE: usize = 2;
 
-/// Logins that wait for their turn, about a second's worth. More are told to come back.
+/// Logins that wait for their turn or have it, about a second's worth. More are told to come back.
 const WAITING: usize = 64;
 
 /// Why a password was not looked at.
@@ -27,16 +27,22 @@ pub(crate) enum PasswordError {
 pub(crate) struct Passwords {
     turns: Semaphore,
     waiting: AtomicUsize,
+    waiting_max: usize,
     /// Verified against when there is no such user, so that the answer takes as long.
     nobody: String,
 }
 
 impl Passwords {
     pub(crate) fn new() -> Result<Self, PasswordError> {
+        Self::with_queue(WAITING)
+    }
+
+    fn with_queue(waiting_max: usize) -> Result<Self, PasswordError> {
         let nobody = SecretString::from(sidetone_service::random::token());
         Ok(Self {
             turns: Semaphore::new(AT_ONCE),
             waiting: AtomicUsize::new(0),
+            waiting_max,
             nobody: hash(&nobody)?,
         })
     }
@@ -62,7 +68,7 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, PasswordError> {
-        let _waiting = Waiting::enter(&self.waiting)?;
+        let _waiting = Waiting::enter(&self.waiting, self.waiting_max)?;
         let _turn = self
             .turns
             .acquire()
@@ -78,9 +84,9 @@ impl Passwords {
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {
-    fn enter(count: &'a AtomicUsize) -> Result<Self, PasswordError> {
+    fn enter(count: &'a AtomicUsize, max: usize) -> Result<Self, PasswordError> {
         let here = Self(count);
-        if count.fetch_add(1, Ordering::Relaxed) >= WAITING {
+        if count.fetch_add(1, Ordering::Relaxed) >= max {
             return Err(PasswordError::Busy); // `here` is dropped and counted out again
         }
         Ok(here)
@@ -134,8 +140,8 @@ mod tests {
 
     #[tokio::test]
     async fn more_logins_than_can_wait_are_turned_away() {
-        let passwords = Passwords::new().unwrap();
-        let tries = (0..=WAITING).map(|_| passwords.verify(SecretString::from("x"), None));
+        let passwords = Passwords::with_queue(3).unwrap();
+        let tries = (0..=3).map(|_| passwords.verify(SecretString::from("x"), None));
         let results = futures_util::future::join_all(tries).await;
         let busy = results
             .iter()

@@ -1,7 +1,7 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::world::{ADMIN_PASSWORD, World, answer};
+use crate::world::{ADMIN_PASSWORD, World, answer, database};
 
 #[tokio::test]
 async fn login_gives_a_bearer_token_and_the_user() {
@@ -181,9 +181,11 @@ async fn a_generated_first_password_is_told_once_and_works() {
     use sidetone_service::{Settings, config::Input};
 
     let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().to_str().unwrap();
     let settings = Settings::load_from(&Input::from_vars([
+        ("DATABASE_URL", &*database(data).await),
         ("SIDETONE_HTTP", "127.0.0.1:0"),
-        ("SIDETONE_DATA", dir.path().to_str().unwrap()),
+        ("SIDETONE_DATA", data),
     ]))
     .unwrap();
     let fleet = sidetone_fleet::Fleet::in_process();

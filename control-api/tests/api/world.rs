@@ -215,7 +215,7 @@ impl User {
 
 /// The database of a data folder: SQLite in it, or one of its own on the PostgreSQL server that
 /// `SIDETONE_TEST_POSTGRES` names, for example `postgres://postgres@127.0.0.1:5432`.
-async fn database(data: &str) -> String {
+pub(crate) async fn database(data: &str) -> String {
     use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
     let Ok(server) = std::env::var("SIDETONE_TEST_POSTGRES") else {
         return String::new();

@@ -5,6 +5,7 @@
 
 mod check;
 mod docs;
+mod judge;
 mod read;
 pub mod secrets;
 pub mod table;

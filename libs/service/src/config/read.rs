@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 use figment::providers::{Format as _, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
-use secrecy::ExposeSecret as _;
 
 use super::table::{self, Kind, SETTINGS, Served, Setting};
-use super::{Env, Settings};
+use super::{Settings, judge};
 
 /// Where settings are read from.
 #[derive(Debug, Clone, Default)]
@@ -132,7 +131,7 @@ pub(super) fn read(input: &Input) -> Result<Read, Problems> {
         .collect();
     let settings = extract(given, &mut problems);
     if let Some(settings) = &settings {
-        judge(settings, &mut problems);
+        judge::judge(settings, &mut problems);
     }
     match settings {
         Some(mut settings) if problems.is_empty() => {
@@ -384,126 +383,4 @@ fn distance(a: &str, b: &str) -> usize {
 
 fn file_name(path: &Path) -> String {
     path.display().to_string()
-}
-
-/// What types cannot say.
-fn judge(settings: &Settings, problems: &mut Vec<Problem>) {
-    let mut wrong = |name: &str, text: String| {
-        problems.push(Problem {
-            name: name.to_owned(),
-            text,
-        });
-    };
-    let prod = settings.server.env == Env::Prod;
-    let url = &settings.server.public_url;
-    if !url.is_empty() && !is_origin(url, &["http", "https"]) {
-        wrong(
-            "SIDETONE_PUBLIC_URL",
-            format!("{url:?} is not http(s)://host[:port] without a path"),
-        );
-    }
-    for origin in &settings.server.cors_origins {
-        if !is_origin(origin, &["http", "https"]) {
-            wrong(
-                "CORS_ORIGINS",
-                format!("{origin:?} is not http(s)://host[:port]"),
-            );
-        }
-    }
-    if settings.server.http == settings.server.ops && settings.server.http.port() != 0 {
-        wrong(
-            "SIDETONE_OPS",
-            "is the same address as SIDETONE_HTTP".to_owned(),
-        );
-    }
-    judge_livekit(settings, &mut wrong);
-    judge_secrets(settings, prod, &mut wrong);
-    let database = settings.database.url.expose_secret();
-    let schemes = ["sqlite:", "postgres://", "postgresql://"];
-    if !database.is_empty() && !schemes.iter().any(|scheme| database.starts_with(scheme)) {
-        wrong(
-            "DATABASE_URL",
-            "begins with none of sqlite:, postgres://, postgresql://".to_owned(),
-        );
-    }
-    if !(5..=43_200).contains(&settings.session.minutes) {
-        let minutes = settings.session.minutes;
-        wrong(
-            "SIDETONE_SESSION_MINUTES",
-            format!("{minutes} is not between 5 and 43200"),
-        );
-    }
-    if prod && settings.upstreams.allow_loopback {
-        wrong(
-            "SIDETONE_ALLOW_LOOPBACK_UPSTREAMS",
-            "is refused with SIDETONE_ENV=prod".to_owned(),
-        );
-    }
-}
-
-fn judge_livekit(settings: &Settings, wrong: &mut impl FnMut(&str, String)) {
-    let livekit = &settings.livekit;
-    let set = [
-        ("LIVEKIT_URL", livekit.url.is_some()),
-        ("LIVEKIT_API_KEY", livekit.api_key.is_some()),
-        ("LIVEKIT_API_SECRET", livekit.api_secret.is_some()),
-    ];
-    let any = set.iter().any(|(_, there)| *there) || livekit.ws_url.is_some();
-    for (name, there) in set {
-        if any && !there {
-            wrong(
-                name,
-                "is missing: LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET go together"
-                    .to_owned(),
-            );
-        }
-    }
-    let urls = [
-        ("LIVEKIT_URL", &livekit.url),
-        ("LIVEKIT_WS_URL", &livekit.ws_url),
-    ];
-    for (name, url) in urls {
-        let Some(url) = url else { continue };
-        let scheme = url.split_once("://").map(|(scheme, _)| scheme);
-        if !matches!(scheme, Some("ws" | "wss" | "http" | "https")) {
-            wrong(
-                name,
-                format!("{url:?} begins with none of ws://, wss://, http://, https://"),
-            );
-        }
-    }
-}
-
-fn judge_secrets(settings: &Settings, prod: bool, wrong: &mut impl FnMut(&str, String)) {
-    let secret = settings.keys.secret_key.expose_secret();
-    let recording = settings.keys.recording_key.expose_secret();
-    for (name, value) in [("SECRET_KEY", secret), ("RECORDING_KEY", recording)] {
-        if prod && value.is_empty() {
-            wrong(name, "is required with SIDETONE_ENV=prod".to_owned());
-        }
-    }
-    if !secret.is_empty() && secret.len() < super::secrets::SECRET_KEY_MIN {
-        let least = super::secrets::SECRET_KEY_MIN;
-        wrong("SECRET_KEY", format!("is shorter than {least} characters"));
-    }
-    if !recording.is_empty() && !super::secrets::is_recording_key(recording) {
-        wrong("RECORDING_KEY", "is not 32 bytes as base64".to_owned());
-    }
-    if let Some(password) = &settings.admin.password {
-        let length = password.expose_secret().chars().count();
-        if !(8..=128).contains(&length) {
-            wrong(
-                "SIDETONE_ADMIN_PASSWORD",
-                format!("has {length} characters, not 8 to 128"),
-            );
-        }
-    }
-}
-
-fn is_origin(url: &str, schemes: &[&str]) -> bool {
-    url.split_once("://").is_some_and(|(scheme, rest)| {
-        schemes.contains(&scheme)
-            && !rest.is_empty()
-            && !rest.contains(['/', '?', '#', '@', ' ', '"', '*'])
-    })
 }
