@@ -11,24 +11,28 @@ use ts_rs::{Config, TS};
 /// What the dashboard reads; whatever these types contain comes along.
 fn export(directory: &Path) {
     let config = Config::new().with_out_dir(directory);
-    Call::export_all(&config).unwrap();
-    Recording::export_all(&config).unwrap();
-    ListenGrant::export_all(&config).unwrap();
-    Me::export_all(&config).unwrap();
-    CallEventMessage::export_all(&config).unwrap();
-    LevelsMessage::export_all(&config).unwrap();
-    StreamMessage::export_all(&config).unwrap();
+    Call::export_all(&config).expect("the type can be written");
+    Recording::export_all(&config).expect("the type can be written");
+    ListenGrant::export_all(&config).expect("the type can be written");
+    Me::export_all(&config).expect("the type can be written");
+    CallEventMessage::export_all(&config).expect("the type can be written");
+    LevelsMessage::export_all(&config).expect("the type can be written");
+    StreamMessage::export_all(&config).expect("the type can be written");
 }
 
 /// File name to text, for every TypeScript file of a folder.
 fn read(directory: &Path) -> BTreeMap<String, String> {
     std::fs::read_dir(directory)
         .unwrap_or_else(|error| panic!("{}: {error}", directory.display()))
-        .map(|entry| entry.unwrap().path())
+        .map(|entry| entry.expect("the folder can be read").path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "ts"))
         .map(|path| {
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            (name, std::fs::read_to_string(&path).unwrap())
+            let name = path
+                .file_name()
+                .expect("it is a file")
+                .to_string_lossy()
+                .into_owned();
+            (name, std::fs::read_to_string(&path).expect("it is text"))
         })
         .collect()
 }
