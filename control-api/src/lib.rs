@@ -117,6 +117,17 @@ pub async fn load_with(
     })
 }
 
+/// Brings the database up to date, and nothing else.
+///
+/// # Errors
+/// When the database is not to be had, or its migration fails.
+pub async fn migrate(settings: &Settings) -> anyhow::Result<()> {
+    Store::open(&settings.database_url())
+        .await
+        .map(drop)
+        .context("DATABASE_URL")
+}
+
 /// Makes the first user when there is none; gives the password if it was generated.
 async fn first_user(
     store: &Store,

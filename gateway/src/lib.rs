@@ -98,7 +98,23 @@ pub fn load(settings: Settings, fleet: Fleet, recorder: Arc<dyn take::Recorder>)
     }
 }
 
+/// Counts the calls that go on here. Cheap to clone.
+#[derive(Clone)]
+pub struct Calls(routes::Routes);
+
+impl Calls {
+    /// How many there are now.
+    pub fn count(&self) -> usize {
+        self.0.count()
+    }
+}
+
 impl Gateway {
+    /// The calls that go on, while it runs.
+    pub fn calls(&self) -> Calls {
+        Calls(self.shared.routes.clone())
+    }
+
     /// Finds and carries calls until the drain. Then takes are ended, rooms are left, and no call
     /// is said to be over: it goes on without us. What has not left when
     /// [`Lifecycle::stopping`] resolves is cut off.

@@ -35,6 +35,11 @@ impl Routes {
         }
     }
 
+    /// Calls that live here.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
     /// The queue of a call that lives here.
     pub(crate) fn find(&self, call: CallId) -> Option<mpsc::Sender<CommandRequest>> {
         self.lock().get(&call).cloned()

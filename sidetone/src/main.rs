@@ -1,1 +1,33 @@
-fn main() {}
+//! Sidetone: the one binary.
+
+mod all;
+mod cli;
+mod demo;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use cli::{Cli, Command, ConfigCommand};
+use sidetone_service::config::LogFormat;
+use sidetone_service::{Settings, telemetry};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<ExitCode> {
+    match Cli::parse().command {
+        Command::All => {
+            let settings = Settings::load()?;
+            telemetry::init(settings.log.format)?;
+            Box::pin(all::run(&settings)).await?;
+        }
+        Command::Demo(options) => {
+            telemetry::init_with(LogFormat::Text, demo::LOG_FILTER)?;
+            Box::pin(demo::run(options)).await?;
+        }
+        Command::Migrate => control_api::migrate(&Settings::load()?).await?,
+        Command::Config(ConfigCommand::Check) => return tools::check_settings(),
+        Command::Token(options) => tools::print_token(&Settings::load()?, &options)?,
+        Command::Openapi => tools::print(&control_api::Api::openapi())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

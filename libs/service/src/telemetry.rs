@@ -37,10 +37,15 @@ pub enum Error {
 /// Starts logging to standard error, filtered by `RUST_LOG` (default: INFO). Called once, by the
 /// binary.
 pub fn init(format: LogFormat) -> Result<(), Error> {
+    init_with(format, DEFAULT_FILTER)
+}
+
+/// The same with another filter for when `RUST_LOG` says nothing.
+pub fn init_with(format: LogFormat, default_filter: &str) -> Result<(), Error> {
     let filter = if std::env::var_os("RUST_LOG").is_some_and(|value| !value.is_empty()) {
         EnvFilter::try_from_default_env()?
     } else {
-        EnvFilter::new(DEFAULT_FILTER)
+        EnvFilter::new(default_filter)
     };
     let registry = tracing_subscriber::registry().with(filter);
     let writer = std::io::stderr;

@@ -1,0 +1,54 @@
+//! What operators ask for on the command line.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use secrecy::ExposeSecret as _;
+use sidetone_room::token::{Credentials, Token};
+use sidetone_service::Settings;
+use sidetone_service::config::{self, LivekitAccess};
+
+use crate::cli;
+
+/// Writes a line where the user reads.
+pub(crate) fn print(line: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")
+        .and_then(|()| out.flush())
+        .context("standard output")
+}
+
+/// Prints the effective settings, or what is wrong with them.
+pub(crate) fn check_settings() -> anyhow::Result<ExitCode> {
+    let report = config::check();
+    print(report.to_string().trim_end())?;
+    Ok(if report.problems.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Prints a token that may be used to connect for ten minutes.
+pub(crate) fn print_token(settings: &Settings, options: &cli::Token) -> anyhow::Result<()> {
+    let access = settings
+        .livekit
+        .access()
+        .context("LIVEKIT_URL: is not set")?;
+    let cli::Token {
+        room,
+        identity,
+        kind,
+    } = options;
+    let token = match kind {
+        cli::TokenKind::Participant => Token::participant(room, identity),
+        cli::TokenKind::Listener => Token::listener(room, identity),
+        cli::TokenKind::Tap => Token::tap(room, identity),
+    };
+    print(&token.sign(&credentials(&access))?)
+}
+
+pub(crate) fn credentials(access: &LivekitAccess) -> Credentials {
+    Credentials::new(&access.api_key, access.api_secret.expose_secret())
+}
