@@ -55,6 +55,7 @@ pub struct LivekitServer {
     process: Option<Process>,
     dir: TempDir,
     port: u16,
+    secret: String,
 }
 
 impl LivekitServer {
@@ -94,6 +95,7 @@ impl LivekitServer {
             process: None,
             dir,
             port,
+            secret: API_SECRET.to_owned(),
         };
         server.launch().await?;
         Ok(server)
@@ -115,8 +117,8 @@ impl LivekitServer {
     }
 
     /// The secret of [`LivekitServer::api_key`].
-    pub fn api_secret(&self) -> &'static str {
-        API_SECRET
+    pub fn api_secret(&self) -> &str {
+        &self.secret
     }
 
     /// Its process id, for measurements; `None` while it is killed.
@@ -137,6 +139,21 @@ impl LivekitServer {
     /// When it does not come up again.
     pub async fn restart(&mut self) -> Result<()> {
         self.kill();
+        self.launch().await
+    }
+
+    /// The same, with another secret of at least 32 characters for [`LivekitServer::api_key`]:
+    /// what was signed with the former one is refused from then on.
+    ///
+    /// # Errors
+    /// As [`LivekitServer::restart`].
+    pub async fn restart_with_secret(&mut self, secret: &str) -> Result<()> {
+        self.kill();
+        let path = self.dir.path().join("livekit.yaml");
+        let config = std::fs::read_to_string(&path).context("cannot read livekit.yaml")?;
+        std::fs::write(&path, config.replace(&self.secret, secret))
+            .context("cannot write livekit.yaml")?;
+        secret.clone_into(&mut self.secret);
         self.launch().await
     }
 

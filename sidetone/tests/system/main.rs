@@ -1,0 +1,19 @@
+//! The whole system as it is shipped: the `sidetone` binary, a real livekit-server, real parties,
+//! and nothing but HTTP, Socket.IO and LiveKit between them and the tests.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test's helpers are tests: what fails there fails the test"
+)]
+
+mod invisible;
+mod listening;
+mod office;
+mod realtime;
+mod recordings;
+mod restarts;
+mod setup;
+mod socket;
+mod sound;
+mod system;
+mod user;

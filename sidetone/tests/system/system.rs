@@ -1,0 +1,173 @@
+//! One `sidetone all`, in a folder of its own.
+
+use std::fs::OpenOptions;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use sidetone_testkit::{LivekitServer, free_tcp_port};
+use tempfile::TempDir;
+
+use crate::user::User;
+
+/// Generous: the machine may be busy with other tests.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+/// How often the process is asked whether it is ready.
+const ASK_EVERY: Duration = Duration::from_millis(50);
+/// Lines of the log that a failing test prints.
+const TAIL_LINES: usize = 120;
+
+const ADMIN_PASSWORD: &str = "password-of-the-tests";
+
+/// A running process, killed on drop; the end of its log is printed when the test fails.
+pub(crate) struct System {
+    child: Option<Child>,
+    dir: TempDir,
+    http: u16,
+    ops: u16,
+    livekit: [(&'static str, String); 3],
+    client: reqwest::Client,
+}
+
+impl System {
+    /// Starts it on a server and waits until it is ready.
+    pub(crate) async fn start(livekit: &LivekitServer) -> Self {
+        let mut system = Self::start_unready(livekit, livekit.api_secret());
+        system.ready().await;
+        system
+    }
+
+    /// Starts it with a secret of the test's choice.
+    pub(crate) fn start_unready(livekit: &LivekitServer, secret: &str) -> Self {
+        // another test may have been faster
+        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+        let mut system = Self {
+            child: None,
+            dir: tempfile::tempdir().unwrap(),
+            http: free_tcp_port(),
+            ops: free_tcp_port(),
+            livekit: [
+                ("LIVEKIT_URL", livekit.url()),
+                ("LIVEKIT_API_KEY", livekit.api_key().to_owned()),
+                ("LIVEKIT_API_SECRET", secret.to_owned()),
+            ],
+            client: reqwest::Client::new(),
+        };
+        system.launch();
+        system
+    }
+
+    /// Kills it at once, as the kernel would when memory runs out.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // either fails only when the process is gone already, which is what is wanted
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Starts it again over what it left, on the same ports.
+    pub(crate) async fn start_again(&mut self) {
+        self.kill();
+        self.launch();
+        self.ready().await;
+    }
+
+    fn launch(&mut self) {
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log_path())
+            .unwrap();
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let child = Command::new(env!("CARGO_BIN_EXE_sidetone"))
+            .arg("all")
+            // no settings of the developer's, neither from the environment nor from a file
+            .env_clear()
+            .env("PATH", path)
+            .env("NO_COLOR", "1")
+            .current_dir(self.dir.path())
+            .env("SIDETONE_ENV", "test")
+            .env("SIDETONE_HTTP", format!("127.0.0.1:{}", self.http))
+            .env("SIDETONE_OPS", format!("127.0.0.1:{}", self.ops))
+            .env("SIDETONE_DATA", self.dir.path().join("data"))
+            .env("SIDETONE_ADMIN_PASSWORD", ADMIN_PASSWORD)
+            .envs(self.livekit.clone())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn();
+        self.child = Some(child.unwrap());
+    }
+
+    /// Waits until `/readyz` says so.
+    pub(crate) async fn ready(&mut self) {
+        self.readyz("ready", |status, _| status == 200).await;
+    }
+
+    /// Waits until `/readyz` answers as expected, and gives its text.
+    pub(crate) async fn readyz(
+        &mut self,
+        what: &str,
+        expected: impl Fn(u16, &str) -> bool,
+    ) -> String {
+        let mut last = None;
+        let asking = async {
+            loop {
+                assert!(self.is_running(), "sidetone has ended");
+                let url = format!("http://127.0.0.1:{}/readyz", self.ops);
+                if let Ok(response) = self.client.get(url).send().await {
+                    let status = response.status().as_u16();
+                    let text = response.text().await.unwrap_or_default();
+                    if expected(status, &text) {
+                        return text;
+                    }
+                    last = Some((status, text));
+                }
+                tokio::time::sleep(ASK_EVERY).await;
+            }
+        };
+        let found = tokio::time::timeout(DEADLINE, asking).await;
+        found.unwrap_or_else(|_| panic!("waited in vain for {what}; the last answer was {last:?}"))
+    }
+
+    /// Whether the process lives.
+    pub(crate) fn is_running(&mut self) -> bool {
+        let child = self.child.as_mut();
+        child.is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+    }
+
+    /// The address of the public listener.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.http)
+    }
+
+    /// A new session of the first user.
+    pub(crate) async fn login(&self) -> User {
+        User::login(&self.client, &self.url(), "admin", ADMIN_PASSWORD).await
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.dir.path().join("sidetone.log")
+    }
+}
+
+impl Drop for System {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            let said = std::fs::read_to_string(self.log_path()).unwrap_or_default();
+            print_tail(&said);
+        }
+    }
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "the output of a failing test is where this is read"
+)]
+fn print_tail(said: &str) {
+    let lines: Vec<&str> = said.lines().collect();
+    let tail = lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n");
+    eprintln!("---- last lines of sidetone ----\n{tail}\n---- end of sidetone ----");
+}
