@@ -96,6 +96,9 @@ impl Peer {
             .build(now);
         let host = Candidate::host(local, "udp").map_err(|e| PeerError::Sdp(e.to_string()))?;
         rtc.add_local_candidate(host);
+        // the core's ICE asks for no wake-up before it was told the time once: an offer that is
+        // answered before that would wait for some other input to begin its checks
+        rtc.handle_input(Input::Timeout(now))?;
         Ok(Self {
             rtc,
             socket,
@@ -260,4 +263,27 @@ pub(crate) async fn local_address(url: &str) -> io::Result<std::net::IpAddr> {
     let probe = std::net::UdpSocket::bind(any)?;
     probe.connect(server)?; // sends nothing: only asks the routing table
     Ok(probe.local_addr()?.ip())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+
+    #[tokio::test]
+    async fn an_offer_that_is_answered_before_anything_else_begins_its_checks_at_once() {
+        let now = clock::now();
+        let mut server = Rtc::builder().build(now);
+        let host = Candidate::host("127.0.0.1:7882".parse().unwrap(), "udp").unwrap();
+        server.add_local_candidate(host);
+        let mut api = server.sdp_api();
+        api.add_channel("_reliable".to_owned());
+        let (offer, _) = api.apply().unwrap();
+
+        let local = std::net::Ipv4Addr::LOCALHOST.into();
+        let mut peer = Peer::new(Role::Subscriber, local, false, now).unwrap();
+        peer.answer(offer.to_sdp_string()).unwrap();
+        while peer.poll_output().unwrap().is_some() {}
+        assert!(peer.timeout() < now + Duration::from_secs(1));
+    }
 }
