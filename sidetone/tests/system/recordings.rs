@@ -77,6 +77,7 @@ async fn a_late_joiner_a_mute_and_another_publication_are_where_they_were_in_the
     let republishes_at = clock::wall();
     agent.republish().await.unwrap();
     let republished_at = clock::wall();
+    println!("DEBUG come {} republish {}", both_since-agent_comes, republished_at-republishes_at);
     talk(Duration::from_secs(4)).await;
     let left_at = clock::wall();
     agent.leave().await.unwrap();
