@@ -237,7 +237,6 @@ async fn pass_on(app: &App, signal: Signal) {
                 && let Some(all) = app.realtime.all()
             {
                 let sent = all
-                    .volatile()
                     .to(levels::room(call))
                     .emit("levels", &message)
                     .await;
