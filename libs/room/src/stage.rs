@@ -4,7 +4,7 @@
 //! superlinear. So a connection carries at most [`TRACKS_PER_CONNECTION`] live tracks, takes no
 //! new ones after [`PUBLISHES_PER_CONNECTION`], and is left when its last track has ended.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -72,7 +72,7 @@ pub enum StageEvent {
     },
     /// Somebody else is in the room: identity.
     Joined(String),
-    /// They left: identity.
+    /// They left, or whether they are still there is not known: who is comes again. Identity.
     Left(String),
     /// A connection ended for good; its tracks are published on another.
     ConnectionLost(Closed),
@@ -112,6 +112,8 @@ pub struct Stage {
     connections: Vec<Connection>,
     tracks: HashMap<StageTrack, Track>,
     events: VecDeque<StageEvent>,
+    /// Who else is in the room, as the first connection sees it.
+    present: BTreeSet<String>,
     last_track: u64,
     next_connection: u32,
     refused: bool,
@@ -125,6 +127,7 @@ impl Stage {
             connections: Vec::new(),
             tracks: HashMap::new(),
             events: VecDeque::new(),
+            present: BTreeSet::new(),
             last_track: 0,
             next_connection: 0,
             refused: false,
@@ -391,14 +394,28 @@ impl Stage {
             }
             // every connection sees everybody: one is enough
             Event::ParticipantJoined(who) if first => {
+                self.present.insert(who.identity.clone());
                 self.events.push_back(StageEvent::Joined(who.identity));
             }
             Event::ParticipantLeft(who) if first => {
+                self.present.remove(&who.identity);
                 self.events.push_back(StageEvent::Left(who.identity));
             }
-            Event::Closed(why) => self.handle_closed(at, why),
+            Event::Rejoined { .. } if first => self.nobody_is_known(),
+            Event::Closed(why) => {
+                if first {
+                    self.nobody_is_known();
+                }
+                self.handle_closed(at, why);
+            }
             _ => {}
         }
+    }
+
+    /// The connection that sees who is there is lost; it tells everybody afresh when it is back.
+    fn nobody_is_known(&mut self) {
+        let present = std::mem::take(&mut self.present);
+        self.events.extend(present.into_iter().map(StageEvent::Left));
     }
 
     /// A connection is gone for good (removed, room deleted): its tracks go to a new attempt.

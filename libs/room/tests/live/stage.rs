@@ -111,3 +111,32 @@ async fn tracks_are_published_again_when_the_room_was_deleted() {
         .await
         .expect("left");
 }
+
+#[tokio::test]
+async fn whoever_was_there_has_left_when_the_room_is_lost_and_is_told_again_when_back() {
+    let server = LivekitServer::start().await.unwrap();
+    let ada = Driven::join(options(&server, Token::listener("monitor", "ada"))).await;
+    let mut stage = stage(&server);
+    next_presence(&mut stage, "+ada").await;
+    let service = sidetone_room::service::RoomService::new(&server.url(), &credentials(&server));
+    service.delete_room("monitor").await.unwrap();
+    next_presence(&mut stage, "-ada").await;
+    drop(ada);
+    let _ada = Driven::join(options(&server, Token::listener("monitor", "ada"))).await;
+    next_presence(&mut stage, "+ada").await;
+}
+
+/// Waits for somebody to come (`+`) or go (`-`), who must be this one.
+async fn next_presence(stage: &mut Stage, expected: &str) {
+    let next = async {
+        loop {
+            match stage.next().await {
+                StageEvent::Joined(identity) => return format!("+{identity}"),
+                StageEvent::Left(identity) => return format!("-{identity}"),
+                _ => {}
+            }
+        }
+    };
+    let next = tokio::time::timeout(DEADLINE, next).await;
+    assert_eq!(next.expect("somebody comes or goes"), expected);
+}
