@@ -127,6 +127,7 @@ impl Gateway {
         let commands = commands::run(incoming, shared.clone(), shards.senders(), changed);
         let directory = directory::run(shared.clone(), shards.placement(), changes);
         tokio::select! {
+            biased; // the drain ends shards too
             () = lifecycle.draining() => {}
             () = commands => bail!("the fleet sends no more commands"),
             () = Box::pin(directory) => bail!("the directory of rooms ended"),
