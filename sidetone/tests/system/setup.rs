@@ -17,10 +17,7 @@ async fn a_wrong_secret_is_named_with_the_answer_until_the_server_takes_it() {
         })
         .await;
     println!("{}", text.trim());
-    assert!(
-        text.contains("401"),
-        "what was answered: {text}"
-    );
+    assert!(text.contains("401"), "what was answered: {text}");
     assert!(!text.contains(OTHER_SECRET), "{text}");
     assert!(system.is_running());
     // everything else is served meanwhile
