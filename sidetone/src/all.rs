@@ -126,12 +126,11 @@ impl Media {
     /// Carries calls until the drain, then seals what was recorded.
     async fn run(self, lifecycle: Lifecycle) -> anyhow::Result<()> {
         let Self { gateway, recorder } = self;
-        let ended = match gateway {
-            Some(gateway) => Box::pin(gateway.run(lifecycle)).await,
-            None => {
-                lifecycle.draining().await;
-                Ok(())
-            }
+        let ended = if let Some(gateway) = gateway {
+            Box::pin(gateway.run(lifecycle)).await
+        } else {
+            lifecycle.draining().await;
+            Ok(())
         };
         let sealing = tokio::task::spawn_blocking(move || recorder.shutdown(SEAL_WITHIN));
         if !sealing

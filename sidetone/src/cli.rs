@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 /// A real-time media gateway and a companion to a LiveKit SFU.
 #[derive(Debug, Parser)]
-#[command(version, about)]
+#[command(version)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -9,7 +9,8 @@ use sidetone_wire::{Command, CommandError, Party, Reply};
 use crate::peers::{Listener, Peer};
 use crate::world::{DEADLINE, World, monitor_room};
 
-/// A track from which nothing came for so long is silent: 15 packets.
+/// A track from which nothing came for so long is silent: 15 packets. The server itself sends
+/// 200 ms of silence when a track ends.
 const SILENCE: Duration = Duration::from_millis(300);
 
 #[tokio::test(flavor = "multi_thread")]
