@@ -95,7 +95,7 @@ pub(crate) struct Wanted {
 pub(crate) struct Stack {
     pub(crate) carrier: Child,
     idle: Usage,
-    publisher: Child,
+    publisher: Option<Child>,
     pub(crate) access: Access,
     _server: LivekitServer,
     _folder: TempDir,
@@ -105,6 +105,13 @@ pub(crate) struct Stack {
 impl Stack {
     /// Starts everything and waits until every call is tapped.
     pub(crate) fn start(wanted: &Wanted) -> Result<Self> {
+        let mut stack = Self::without_calls(wanted)?;
+        stack.publish(wanted.calls)?;
+        Ok(stack)
+    }
+
+    /// Starts server and gateway.
+    pub(crate) fn without_calls(wanted: &Wanted) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -126,26 +133,23 @@ impl Stack {
             "--shards".to_owned(),
             wanted.shards.to_string(),
             "--folder".to_owned(),
-            folder.path().to_str().context("temporary folders are UTF-8")?.to_owned(),
+            folder
+                .path()
+                .to_str()
+                .context("temporary folders are UTF-8")?
+                .to_owned(),
         ]);
         if wanted.record {
             arguments.push("--record".to_owned());
         }
-        let mut carrier = Child::start("carry", &arguments)?;
+        let carrier = Child::start("carry", &arguments)?;
         carrier.wait_for("ready", Duration::from_secs(20))?;
         std::thread::sleep(Duration::from_secs(1));
         let idle = Usage::of(carrier.pid())?;
-        let mut arguments = access.arguments();
-        arguments.extend(["--calls".to_owned(), wanted.calls.to_string()]);
-        let publisher = Child::start("publish", &arguments)?;
-        publisher.wait_for("ready", Duration::from_secs(180))?;
-        wait_until("every call to be tapped", Duration::from_secs(120), || {
-            Ok(counts(&mut carrier)?.calls >= wanted.calls)
-        })?;
         Ok(Self {
             carrier,
             idle,
-            publisher,
+            publisher: None,
             access,
             _server: server,
             _folder: folder,
@@ -154,7 +158,34 @@ impl Stack {
     }
 }
 
-fn counts(carrier: &mut Child) -> Result<Counts> {
+impl Stack {
+    /// Begins this many calls and waits until every one is tapped.
+    pub(crate) fn publish(&mut self, calls: usize) -> Result<()> {
+        let known = counts(&mut self.carrier)?.calls;
+        let mut arguments = self.access.arguments();
+        arguments.extend(["--calls".to_owned(), calls.to_string()]);
+        let publisher = Child::start("publish", &arguments)?;
+        publisher.wait_for("ready", Duration::from_mins(3))?;
+        self.publisher = Some(publisher);
+        wait_until("every call to be tapped", Duration::from_mins(2), || {
+            Ok(counts(&mut self.carrier)?.calls >= known + calls)
+        })
+    }
+
+    /// Ends every call, as if the line was cut.
+    pub(crate) fn hang_up(&mut self) {
+        self.publisher = None;
+    }
+
+    fn sent(&mut self) -> Result<u64> {
+        self.publisher
+            .as_mut()
+            .context("no calls were begun")?
+            .ask("sent")
+    }
+}
+
+pub(crate) fn counts(carrier: &mut Child) -> Result<Counts> {
     carrier.ask(&serde_json::to_string(&Question::Counts)?)
 }
 
@@ -186,12 +217,21 @@ impl Bench {
             }
             let of_mode: Vec<&Row> = rows.iter().filter(|row| row.mode == *mode).collect();
             if let Some(exponent) = growth(&of_mode) {
-                say(&format!("{mode:?}: cost grows with calls to the power of {exponent:.2}"));
+                say(&format!(
+                    "{mode:?}: cost grows with calls to the power of {exponent:.2}"
+                ));
             }
         }
-        let yardstick = if self.no_yardstick { None } else { Some(yardstick::compare()?) };
+        let yardstick = if self.no_yardstick {
+            None
+        } else {
+            Some(yardstick::compare()?)
+        };
         let worst = |mode: Mode| {
-            let costs = rows.iter().filter(|row| row.mode == mode).map(|row| row.packet_us);
+            let costs = rows
+                .iter()
+                .filter(|row| row.mode == mode)
+                .map(|row| row.packet_us);
             costs.reduce(f64::max)
         };
         let (tapped, forwarded) = (worst(Mode::Tap), worst(Mode::Forward));
@@ -207,11 +247,19 @@ impl Bench {
     }
 
     fn measure(&self, mode: Mode, calls: usize) -> Result<Row> {
-        let wanted = Wanted { calls, record: mode != Mode::Tap, shards: self.shards };
+        let wanted = Wanted {
+            calls,
+            record: mode != Mode::Tap,
+            shards: self.shards,
+        };
         let mut stack = Stack::start(&wanted)?;
-        let supervisors = if mode == Mode::Forward { Some(forward(&mut stack, calls)?) } else { None };
+        let supervisors = if mode == Mode::Forward {
+            Some(forward(&mut stack, calls)?)
+        } else {
+            None
+        };
         std::thread::sleep(WARM_UP);
-        let sent_before: u64 = stack.publisher.ask("sent")?;
+        let sent_before = stack.sent()?;
         let before = counts(&mut stack.carrier)?;
         let used_before = Usage::of(stack.carrier.pid())?;
         let begun = clock::now();
@@ -219,10 +267,10 @@ impl Bench {
         let seconds = (clock::now() - begun).as_secs_f64();
         let used = Usage::of(stack.carrier.pid())?;
         let after = counts(&mut stack.carrier)?;
-        let sent: u64 = stack.publisher.ask::<u64>("sent")? - sent_before;
+        let sent = stack.sent()? - sent_before;
         drop(supervisors);
-        let cpu = (used.cpu() - used_before.cpu()).as_secs_f64();
-        let kernel = (used.system - used_before.system).as_secs_f64();
+        let spent = used.since(&used_before);
+        let (cpu, kernel) = (spent.cpu().as_secs_f64(), spent.system.as_secs_f64());
         let packets = (after.received - before.received) as f64;
         let lost = if mode == Mode::Forward {
             (after.received - before.received) as f64 - (after.forwarded - before.forwarded) as f64
@@ -232,7 +280,9 @@ impl Bench {
         };
         let unheard = (sent as f64 - packets).max(0.0);
         if packets < 0.9 * CALL_PPS * seconds * calls as f64 {
-            say(&format!("  only {packets:.0} packets in {seconds:.1} s: the machine is too small for this load"));
+            say(&format!(
+                "  only {packets:.0} packets in {seconds:.1} s: the machine is too small for this load"
+            ));
         }
         Ok(Row {
             mode,
@@ -259,22 +309,31 @@ fn forward(stack: &mut Stack, calls: usize) -> Result<Child> {
         arguments.push("--deaf".to_owned());
     }
     let mut supervisors = Child::start("supervise", &arguments)?;
-    supervisors.wait_for("ready", Duration::from_secs(60))?;
-    let listen = Question::Listen { supervisors: SUPERVISORS, everything: false };
+    supervisors.wait_for("ready", Duration::from_mins(1))?;
+    let listen = Question::Listen {
+        supervisors: SUPERVISORS,
+        everything: false,
+    };
     let tracks: usize = stack.carrier.ask(&serde_json::to_string(&listen)?)?;
     if !deaf {
-        wait_until("every track to be heard", Duration::from_secs(120), || {
+        wait_until("every track to be heard", Duration::from_mins(2), || {
             Ok(supervisors.ask::<Heard>("heard")?.tracks >= tracks)
         })?;
     }
-    wait_until("every packet to be forwarded", Duration::from_secs(60), || {
-        let before = counts(&mut stack.carrier)?;
-        std::thread::sleep(Duration::from_secs(1));
-        let after = counts(&mut stack.carrier)?;
-        let (received, forwarded) =
-            (after.received - before.received, after.forwarded - before.forwarded);
-        Ok(forwarded * 100 >= received * 95)
-    })?;
+    wait_until(
+        "every packet to be forwarded",
+        Duration::from_mins(1),
+        || {
+            let before = counts(&mut stack.carrier)?;
+            std::thread::sleep(Duration::from_secs(1));
+            let after = counts(&mut stack.carrier)?;
+            let (received, forwarded) = (
+                after.received - before.received,
+                after.forwarded - before.forwarded,
+            );
+            Ok(forwarded * 100 >= received * 95)
+        },
+    )?;
     Ok(supervisors)
 }
 
@@ -299,10 +358,14 @@ fn growth(rows: &[&Row]) -> Option<f64> {
     if rows.len() < 2 {
         return None;
     }
-    let points: Vec<(f64, f64)> =
-        rows.iter().map(|row| ((row.calls as f64).ln(), row.core_percent.max(0.01).ln())).collect();
+    let points: Vec<(f64, f64)> = rows
+        .iter()
+        .map(|row| ((row.calls as f64).ln(), row.core_percent.max(0.01).ln()))
+        .collect();
     let n = points.len() as f64;
-    let (mean_x, mean_y) = points.iter().fold((0.0, 0.0), |(x, y), p| (x + p.0 / n, y + p.1 / n));
+    let (mean_x, mean_y) = points
+        .iter()
+        .fold((0.0, 0.0), |(x, y), p| (x + p.0 / n, y + p.1 / n));
     let covariance: f64 = points.iter().map(|p| (p.0 - mean_x) * (p.1 - mean_y)).sum();
     let variance: f64 = points.iter().map(|p| (p.0 - mean_x).powi(2)).sum();
     (variance > 0.0).then(|| covariance / variance)

@@ -28,21 +28,33 @@ pub(crate) struct Burst {
 
 impl Burst {
     pub(crate) fn run(self) -> Result<()> {
-        let wanted = Wanted { calls: self.calls, record: false, shards: 1 };
+        let wanted = Wanted {
+            calls: self.calls,
+            record: false,
+            shards: 1,
+        };
         let mut stack = Stack::start(&wanted)?;
         let mut arguments = stack.access.arguments();
         arguments.extend(["--supervisors".to_owned(), self.supervisors.to_string()]);
         let mut supervisors = Child::start("supervise", &arguments)?;
-        supervisors.wait_for("ready", Duration::from_secs(60))?;
+        supervisors.wait_for("ready", Duration::from_mins(1))?;
         let begun: Instant = clock::now();
-        let listen = Question::Listen { supervisors: self.supervisors, everything: true };
+        let listen = Question::Listen {
+            supervisors: self.supervisors,
+            everything: true,
+        };
         let tracks: usize = stack.carrier.ask(&serde_json::to_string(&listen)?)?;
-        ensure!(tracks == 2 * self.calls * self.supervisors, "{tracks} tracks were promised");
-        wait_until("every track to be heard", Duration::from_secs(120), || {
+        ensure!(
+            tracks == 2 * self.calls * self.supervisors,
+            "{tracks} tracks were promised"
+        );
+        wait_until("every track to be heard", Duration::from_mins(2), || {
             Ok(supervisors.ask::<Heard>("heard")?.tracks >= tracks)
         })?;
         let took = clock::now() - begun;
-        say(&format!("{tracks} tracks asked for at once, all heard after {took:.1?}"));
+        say(&format!(
+            "{tracks} tracks asked for at once, all heard after {took:.1?}"
+        ));
         let verdict = json!({
             "scenario": "burst", "tracks": tracks, "seconds": took.as_secs_f64(),
             "target_seconds": TARGET.as_secs(), "passed": took <= TARGET,

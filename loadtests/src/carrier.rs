@@ -36,6 +36,8 @@ pub(crate) struct Carry {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Counts {
     pub(crate) calls: usize,
+    /// Now, not ever.
+    pub(crate) active: usize,
     pub(crate) received: u64,
     pub(crate) forwarded: u64,
     pub(crate) dropped: u64,
@@ -51,12 +53,17 @@ pub(crate) enum Question {
     Counts,
     /// Supervisor `s` of `supervisors` hears the calls whose number is `s` modulo that; or each
     /// hears all. Answered with the number of tracks.
-    Listen { supervisors: usize, everything: bool },
+    Listen {
+        supervisors: usize,
+        everything: bool,
+    },
 }
 
 impl Carry {
     pub(crate) fn run(self) -> Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         runtime.block_on(Box::pin(self.carry()))
     }
 
@@ -80,7 +87,10 @@ impl Carry {
         lifecycle.spawn_vital("gateway", gateway.run(lifecycle.clone()));
         tokio::spawn(lifecycle.run());
         say("ready");
-        let mut calls = Calls { seen: HashSet::new(), order: Vec::new() };
+        let mut calls = Calls {
+            seen: HashSet::new(),
+            order: Vec::new(),
+        };
         let (mut events, mut questions) = (fleet.events(), questions());
         loop {
             tokio::select! {
@@ -137,7 +147,10 @@ impl Calls {
                     listener: listener(supervisor),
                     user: UserId(clock::new_id()),
                 };
-                let listen = Command::Listen { call: *call, monitor };
+                let listen = Command::Listen {
+                    call: *call,
+                    monitor,
+                };
                 if let sidetone_wire::Reply::Listening { tracks: given } =
                     fleet.command(*call, listen).await?
                 {
@@ -163,25 +176,49 @@ pub(crate) fn listener(n: usize) -> String {
 fn read_counts(text: &str) -> Counts {
     let sum = |name: &str| -> f64 {
         let lines = text.lines().filter(|line| {
-            line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']))
+            line.strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with([' ', '{']))
         });
-        lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
+        lines
+            .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
+            .sum()
     };
-    let quantile = |q: &str| -> f64 {
-        let line = text.lines().find(|line| {
-            line.starts_with("gateway_forward_seconds{") && line.contains(&format!("\"{q}\""))
-        });
-        let value = line.and_then(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok());
-        value.unwrap_or(0.0) * 1000.0
-    };
+    let buckets = forward_buckets(text);
     Counts {
         calls: 0,
+        active: sum("gateway_calls_active") as usize,
         received: sum("gateway_packets_received_total") as u64,
         forwarded: sum("gateway_packets_forwarded_total") as u64,
         dropped: sum("gateway_monitor_packets_dropped_total") as u64
             + sum("recorder_packets_dropped_total") as u64,
         recorded: sum("recorder_packets_total") as u64,
-        latency_p50_ms: quantile("0.5"),
-        latency_p99_ms: quantile("0.99"),
+        latency_p50_ms: quantile_ms(&buckets, 0.5),
+        latency_p99_ms: quantile_ms(&buckets, 0.99),
     }
+}
+
+/// Upper bound in seconds and cumulative count of each bucket of the forwarding time.
+fn forward_buckets(text: &str) -> Vec<(f64, f64)> {
+    let bucket = |line: &str| -> Option<(f64, f64)> {
+        let rest = line.strip_prefix("gateway_forward_seconds_bucket{")?;
+        let (labels, count) = rest.rsplit_once("} ")?;
+        let bound = labels.split("le=\"").nth(1)?.split('"').next()?;
+        Some((bound.parse().ok()?, count.parse().ok()?))
+    };
+    text.lines().filter_map(bucket).collect()
+}
+
+/// The quantile in milliseconds, between the bounds of its bucket in proportion.
+fn quantile_ms(buckets: &[(f64, f64)], quantile: f64) -> f64 {
+    let wanted = buckets.last().map_or(0.0, |(_, all)| all * quantile);
+    let mut below = (0.0, 0.0);
+    for &(bound, count) in buckets {
+        if count >= wanted && count > below.1 {
+            let part = (wanted - below.1) / (count - below.1);
+            let bound = if bound.is_finite() { bound } else { below.0 };
+            return (below.0 + (bound - below.0) * part) * 1000.0;
+        }
+        below = (bound, count);
+    }
+    0.0
 }

@@ -27,7 +27,9 @@ impl Child {
     /// Any program that speaks lines.
     pub(crate) fn spawn(name: &'static str, mut command: Command) -> Result<Self> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut process = command.spawn().with_context(|| format!("{name} cannot be started"))?;
+        let mut process = command
+            .spawn()
+            .with_context(|| format!("{name} cannot be started"))?;
         let input = process.stdin.take().context("stdin is piped")?;
         let output = process.stdout.take().context("stdout is piped")?;
         let (sender, lines) = mpsc::channel();
@@ -38,7 +40,12 @@ impl Child {
                 }
             }
         });
-        Ok(Self { name, process, input, lines })
+        Ok(Self {
+            name,
+            process,
+            input,
+            lines,
+        })
     }
 
     /// Its process id.

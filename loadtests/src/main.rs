@@ -10,6 +10,7 @@ mod carrier;
 mod child;
 mod process;
 mod publish;
+mod soak;
 mod supervise;
 mod yardstick;
 
@@ -28,6 +29,8 @@ enum Scenario {
     Bench(bench::Bench),
     /// Ten supervisors ask for every call at once: when are all tracks heard?
     Burst(burst::Burst),
+    /// Calls that begin and end for a long time: does anything grow?
+    Soak(soak::Soak),
     /// Part of a scenario: two-track calls until it is killed.
     #[command(hide = true)]
     Publish(publish::Publish),
@@ -46,6 +49,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().scenario {
         Scenario::Bench(bench) => bench.run(),
         Scenario::Burst(burst) => burst.run(),
+        Scenario::Soak(soak) => soak.run(),
         Scenario::Publish(publish) => publish.run(),
         Scenario::Carry(carry) => carry.run(),
         Scenario::Supervise(supervise) => supervise.run(),

@@ -35,7 +35,20 @@ impl Usage {
             .and_then(|value| value.split_whitespace().next())
             .and_then(|kib| kib.parse().ok())
             .unwrap_or(0);
-        Ok(Self { user: ticks(11)?, system: ticks(12)?, resident_kib })
+        Ok(Self {
+            user: ticks(11)?,
+            system: ticks(12)?,
+            resident_kib,
+        })
+    }
+
+    /// What was used since `before`.
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        Self {
+            user: self.user.saturating_sub(before.user),
+            system: self.system.saturating_sub(before.system),
+            resident_kib: self.resident_kib.saturating_sub(before.resident_kib),
+        }
     }
 
     /// User and kernel together.

@@ -31,9 +31,16 @@ pub(crate) struct Access {
 impl Access {
     /// The same as arguments of a child.
     pub(crate) fn arguments(&self) -> Vec<String> {
-        ["--url", &self.url, "--key", &self.key, "--secret", &self.secret]
-            .map(str::to_owned)
-            .to_vec()
+        [
+            "--url",
+            &self.url,
+            "--key",
+            &self.key,
+            "--secret",
+            &self.secret,
+        ]
+        .map(str::to_owned)
+        .to_vec()
     }
 
     pub(crate) fn credentials(&self) -> Credentials {
@@ -53,7 +60,9 @@ pub(crate) struct Publish {
 
 impl Publish {
     pub(crate) fn run(self) -> Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         runtime.block_on(async {
             let server = Server::new(&self.access.url, self.access.credentials());
             let rooms: Vec<String> = (0..self.calls).map(|n| format!("load-{n}")).collect();
@@ -72,5 +81,9 @@ fn payloads() -> Payloads {
     let mut bytes = [0u8; PACKET_BYTES];
     bytes[0] = TOC;
     let payload: Arc<[u8]> = bytes.into();
-    Arc::new(move |_, n| Sound { payload: payload.clone(), level_dbov: 30, marker: n == 0 })
+    Arc::new(move |_, n| Sound {
+        payload: payload.clone(),
+        level_dbov: 30,
+        marker: n == 0,
+    })
 }

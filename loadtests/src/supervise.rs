@@ -37,7 +37,9 @@ pub(crate) struct Heard {
 
 impl Supervise {
     pub(crate) fn run(self) -> Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         runtime.block_on(async {
             let tracks = Arc::new(AtomicUsize::new(0));
             let packets = Arc::new(AtomicUsize::new(0));

@@ -60,7 +60,7 @@ pub(crate) fn compare() -> Result<Compared> {
 }
 
 fn per_call_minute(before: Usage, after: Usage) -> f64 {
-    (after.cpu() - before.cpu()).as_secs_f64() / SECONDS as f64 / CALLS as f64 * 60.0
+    after.since(&before).cpu().as_secs_f64() / SECONDS as f64 / CALLS as f64 * 60.0
 }
 
 fn gstreamer() -> Result<f64> {
@@ -89,9 +89,21 @@ fn ours() -> Result<f64> {
     let folder = TempDir::new()?;
     let ports = free_ports(CALLS * 2)?;
     let mut arguments = vec!["--folder".to_owned()];
-    arguments.push(folder.path().to_str().context("temporary folders are UTF-8")?.to_owned());
+    arguments.push(
+        folder
+            .path()
+            .to_str()
+            .context("temporary folders are UTF-8")?
+            .to_owned(),
+    );
     arguments.push("--ports".to_owned());
-    arguments.push(ports.iter().map(u16::to_string).collect::<Vec<_>>().join(","));
+    arguments.push(
+        ports
+            .iter()
+            .map(u16::to_string)
+            .collect::<Vec<_>>()
+            .join(","),
+    );
     let child = Child::start("record-rtp", &arguments)?;
     child.wait_for("ready", Duration::from_secs(20))?;
     let _load = Load::start(ports);
@@ -102,9 +114,13 @@ fn ours() -> Result<f64> {
 }
 
 fn free_ports(count: usize) -> Result<Vec<u16>> {
-    let sockets: Vec<UdpSocket> =
-        (0..count).map(|_| UdpSocket::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
-    sockets.iter().map(|socket| Ok(socket.local_addr()?.port())).collect()
+    let sockets: Vec<UdpSocket> = (0..count)
+        .map(|_| UdpSocket::bind("127.0.0.1:0"))
+        .collect::<Result<_, _>>()?;
+    sockets
+        .iter()
+        .map(|socket| Ok(socket.local_addr()?.port()))
+        .collect()
 }
 
 /// Sends a packet to each port every 20 ms from a thread of this process, until it is dropped.
@@ -118,7 +134,9 @@ impl Load {
         let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
         let stopped = stop.clone();
         let thread = std::thread::spawn(move || {
-            let Ok(socket) = UdpSocket::bind("127.0.0.1:0") else { return };
+            let Ok(socket) = UdpSocket::bind("127.0.0.1:0") else {
+                return;
+            };
             let begun = clock::now();
             for n in 0u32.. {
                 if stopped.load(std::sync::atomic::Ordering::Relaxed) {
@@ -132,7 +150,10 @@ impl Load {
                 std::thread::sleep(next.saturating_duration_since(clock::now()));
             }
         });
-        Self { stop, thread: Some(thread) }
+        Self {
+            stop,
+            thread: Some(thread),
+        }
     }
 }
 
@@ -168,7 +189,9 @@ pub(crate) struct RecordRtp {
 
 impl RecordRtp {
     pub(crate) fn run(self) -> Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         let local = tokio::task::LocalSet::new();
         local.block_on(&runtime, async {
             let recorder = recorder::load(recorder::Settings {
@@ -205,7 +228,9 @@ async fn record(socket: tokio::net::UdpSocket, party: Party, take: SharedTake) {
     let mut timeline = Timeline::new(ClockRate::OPUS);
     let mut buffer = [0u8; 2048];
     while let Ok(size) = socket.recv(&mut buffer).await {
-        let Ok(packet) = rtp::RtpPacket::parse(&buffer[..size]) else { continue };
+        let Ok(packet) = rtp::RtpPacket::parse(&buffer[..size]) else {
+            continue;
+        };
         let arrived = clock::now();
         let seq = u64::from(packet.sequence_number);
         let arrival = MediaTime::from_duration(arrived - begun);

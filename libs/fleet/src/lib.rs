@@ -4,6 +4,11 @@
 //! distributed store (keys, fencing numbers, serialisable messages, at-least-once delivery), so
 //! that another transport changes nothing for the parts.
 
+#![expect(
+    clippy::unused_async,
+    reason = "in one process nothing is waited for; over a network everything is"
+)]
+
 mod command;
 mod event;
 mod lease;

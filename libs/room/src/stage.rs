@@ -415,7 +415,8 @@ impl Stage {
     /// The connection that sees who is there is lost; it tells everybody afresh when it is back.
     fn nobody_is_known(&mut self) {
         let present = std::mem::take(&mut self.present);
-        self.events.extend(present.into_iter().map(StageEvent::Left));
+        self.events
+            .extend(present.into_iter().map(StageEvent::Left));
     }
 
     /// A connection is gone for good (removed, room deleted): its tracks go to a new attempt.

@@ -78,7 +78,7 @@ impl Room {
                 });
             }
             Message::SubscriptionPermissionUpdate(update) => {
-                self.subscribe_again(&update.track_sid)
+                self.subscribe_again(&update.track_sid);
             }
             Message::SubscriptionResponse(response) => {
                 let reason = format!("{:?}", response.err());
