@@ -2,6 +2,12 @@
 //! room, all on one thread:
 //! `cargo run --release --example forward -- ws://127.0.0.1:7880 KEY SECRET PREFIX [MONITOR]`.
 
+#![expect(clippy::print_stderr, reason = "an example talks")]
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "it cares about a few of many events"
+)]
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -15,11 +21,14 @@ use sidetone_room::{
 };
 use tokio::sync::Notify;
 
+/// Where a tap's track goes, once the stage has one for it.
+type Slot = Rc<RefCell<Option<StageTrack>>>;
+
 /// What taps have heard and the stage has not sent yet.
 #[derive(Default)]
 struct Queue {
     packets: RefCell<Vec<(StageTrack, RtpIn)>>,
-    wanted: RefCell<Vec<(String, Rc<RefCell<Option<StageTrack>>>)>>,
+    wanted: RefCell<Vec<(String, Slot)>>,
     arrived: Notify,
 }
 
@@ -69,7 +78,7 @@ async fn tap(options: Options, queue: Option<Rc<Queue>>) {
         Ok(room) => room,
         Err(error) => return eprintln!("{error}"),
     };
-    let mut tracks: HashMap<u32, Rc<RefCell<Option<StageTrack>>>> = HashMap::new();
+    let mut tracks: HashMap<u32, Slot> = HashMap::new();
     loop {
         match room.next().await {
             Event::TrackPublished { track, .. } if track.audio => room.subscribe(&track.sid),
