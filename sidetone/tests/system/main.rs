@@ -5,6 +5,10 @@
     clippy::unwrap_used,
     reason = "a test's helpers are tests: what fails there fails the test"
 )]
+#![expect(
+    clippy::print_stdout,
+    reason = "the figures that a test prints are what it is run for"
+)]
 
 mod invisible;
 mod listening;

@@ -15,6 +15,9 @@ use crate::user::{User, id, unix_ms};
 
 /// How far a recording's length may be from the call's.
 const LENGTH_SLACK_MS: f64 = 20.0;
+/// How long after its parties' leaving a call may end: a party that is cut off is noticed after
+/// 15 seconds, one that says goodbye at once.
+const ENDING_SLACK_MS: i64 = 5000;
 /// From a party's act to its being in the recording, at most; the server is told first.
 const REACTION_MS: i64 = 2000;
 /// From a party's silence to silence in the recording: what is in the codec and on the way.
@@ -40,6 +43,7 @@ async fn a_recording_has_the_customer_left_and_the_agent_right_and_is_as_long_as
     customer.leave().await.unwrap();
 
     let call = user.ended(&id(&call)).await;
+    assert_ended_at(&call, left_at);
     let (recording, file, sound) = fetched(&user, &call).await;
     let (from, to) = (both_since - start(&call), left_at - start(&call));
     let stretch = (from + REACTION_MS, to - FADING_MS);
@@ -82,6 +86,7 @@ async fn a_late_joiner_a_mute_and_another_publication_are_where_they_were_in_the
     customer.leave().await.unwrap();
 
     let call = user.ended(&id(&call)).await;
+    assert_ended_at(&call, left_at);
     let (recording, _, sound) = fetched(&user, &call).await;
     let of_call = |from: i64, to: i64| (from - start(&call), to - start(&call));
     let speaks = |from, to| of_call(from + REACTION_MS, to - FADING_MS);
@@ -117,6 +122,12 @@ async fn fetched(user: &User, call: &Value) -> (Recording, Vec<u8>, Stereo) {
     assert!((sound.ms() - told_ms).abs() <= 1.0, "{told_ms} ms");
     assert_eq!(sound.left.len(), sound.right.len());
     (recording, file, sound)
+}
+
+/// Fails unless the call ended when its parties left.
+fn assert_ended_at(call: &Value, left_at: i64) {
+    let late_ms = unix_ms(&call["endedAt"]) - left_at;
+    assert!(late_ms.abs() <= ENDING_SLACK_MS, "{late_ms} ms later");
 }
 
 /// Fails if anything was lost while both parties were there. What a party says last may be lost

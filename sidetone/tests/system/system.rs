@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::user::User;
 
 /// Generous: the machine may be busy with other tests.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 /// How often the process is asked whether it is ready.
 const ASK_EVERY: Duration = Duration::from_millis(50);
 /// Lines of the log that a failing test prints.

@@ -128,14 +128,10 @@ impl User {
 
     /// Waits until a call is over, and gives it.
     pub(crate) async fn ended(&self, call: &str) -> Value {
-        self.until(
-            "the call's end",
-            &format!("/api/calls/{call}"),
-            |found| match found["status"] == "ended" {
-                true => Some(found.clone()),
-                false => None,
-            },
-        )
+        let path = format!("/api/calls/{call}");
+        self.until("the call's end", &path, |found| {
+            (found["status"] == "ended").then(|| found.clone())
+        })
         .await
     }
 
