@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(pacer.reserve(now), now);
         assert_eq!(pacer.reserve(now), now + Duration::from_millis(50));
         assert_eq!(pacer.reserve(now), now + Duration::from_millis(100));
-        let later = now + Duration::from_secs(60);
+        let later = now + Duration::from_mins(1);
         assert_eq!(pacer.reserve(later), later);
         assert_eq!(pacer.reserve(later), later + Duration::from_millis(50));
     }

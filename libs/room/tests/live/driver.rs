@@ -55,8 +55,8 @@ impl Driven {
             loop {
                 tokio::select! {
                     event = room.next() => match event {
-                        Event::Packet(packet) => kept_packets.lock().unwrap().push(packet),
-                        event => kept_events.lock().unwrap().push(event),
+                        Event::Packet(packet) => kept_packets.lock().expect("no panic").push(packet),
+                        event => kept_events.lock().expect("no panic").push(event),
                     },
                     act = queue.recv() => match act {
                         Some(act) => act(&mut room),
