@@ -1,8 +1,11 @@
-//! Losing the server and getting it back.
+//! Losing the server and getting it back, and leaving it.
+
+use std::time::Duration;
 
 use sidetone_room::token::Token;
 use sidetone_room::{Closed, Event, PublishOptions};
-use sidetone_testkit::LivekitServer;
+use sidetone_service::clock;
+use sidetone_testkit::{LivekitServer, wait_for};
 
 use crate::driver::{Driven, credentials, logs, options};
 
@@ -98,4 +101,35 @@ async fn a_hidden_tap_does_not_keep_the_room_open() {
         matches!(event, Event::Closed(Closed::RoomClosed)).then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_leaves_a_busy_room_is_gone_at_once_whatever_they_had_not_read_yet() {
+    const GUESTS: usize = 30;
+    logs();
+    let server = LivekitServer::start().await.unwrap();
+    let host = Driven::join(options(&server, Token::tap("call", "host"))).await;
+    let mut guests = Vec::new();
+    for n in 0..GUESTS {
+        let token = Token::listener("call", &format!("guest-{n}"));
+        guests.push(Driven::join(options(&server, token)).await);
+    }
+    let left = clock::now();
+    // each goodbye is news for all the others, who are leaving themselves
+    let leaving: Vec<_> = guests
+        .into_iter()
+        .map(|guest| tokio::spawn(guest.leave()))
+        .collect();
+    for leaving in leaving {
+        leaving.await.unwrap();
+    }
+    wait_for("all to be gone", Duration::from_secs(30), || async {
+        let events = host.events.lock().unwrap();
+        let gone = |event: &&Event| matches!(event, Event::ParticipantLeft { .. });
+        events.iter().filter(gone).count() == GUESTS
+    })
+    .await;
+    println!("{GUESTS} were gone after {:?}", left.elapsed());
+    // one that is cut off instead is missed after 15 seconds
+    assert!(left.elapsed() < Duration::from_secs(10), "{:?}", left.elapsed());
 }

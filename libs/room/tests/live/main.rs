@@ -2,7 +2,9 @@
 
 #![expect(
     clippy::wildcard_enum_match_arm,
-    reason = "a test waits for one event of many"
+    clippy::unwrap_used,
+    clippy::ok_expect,
+    reason = "a test waits for one event of many, and fails when it cannot go on"
 )]
 
 mod data;
