@@ -308,14 +308,10 @@ impl Room {
         self.send_packet(Channel::Reliable, data::rpc_answer(id, to, result));
     }
 
-    /// Leaves: others see it at once.
+    /// Leaves: others see it at once. Returns when the server has answered, or after half a
+    /// second without an answer.
     pub async fn leave(self) {
-        let leave = proto::LeaveRequest {
-            reason: proto::DisconnectReason::ClientInitiated as i32,
-            ..Default::default()
-        };
-        self.session.signal.send(Request::Leave(leave)).await;
-        self.session.signal.close().await;
+        self.session.leave().await;
     }
 
     /// Drops one in `one_in` datagrams in both directions from now on, 0 for none: how it is tested

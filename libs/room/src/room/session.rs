@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 use livekit_protocol as proto;
 use livekit_signaling::{SignalClient, SignalError, SignalEvent, SignalEvents, SignalOptions};
 use proto::signal_request::Message as Request;
+use proto::signal_response::Message as Response;
 use str0m::channel::ChannelId;
 use tokio::sync::mpsc;
+use tracing::debug;
 
 use crate::event::Closed;
 use crate::options::Options;
@@ -26,6 +28,9 @@ const PROTOCOL_VERSION: u32 = 17;
 
 /// How long one attempt to connect may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long the answer to a goodbye is waited for. A server that takes longer has lost us anyway.
+const GOODBYE_TIMEOUT: Duration = Duration::from_millis(500);
 
 enum Outgoing {
     Request(Box<Request>),
@@ -190,6 +195,30 @@ impl Session {
             .flatten()
             .map(|peer| peer.timeout())
             .min()
+    }
+
+    /// Says goodbye and closes the signalling, once the server has answered: a socket that is
+    /// closed with something unread is reset, and takes what was sent last along with it.
+    pub(crate) async fn leave(mut self) {
+        let leave = proto::LeaveRequest {
+            reason: proto::DisconnectReason::ClientInitiated as i32,
+            ..Default::default()
+        };
+        let goodbye = async {
+            self.signal.send(Request::Leave(leave)).await;
+            while let Some(SignalEvent::Message(message)) = self.events.recv().await {
+                if matches!(*message, Response::Leave(_)) {
+                    break;
+                }
+            }
+        };
+        if tokio::time::timeout(GOODBYE_TIMEOUT, goodbye)
+            .await
+            .is_err()
+        {
+            debug!("the server did not answer our goodbye");
+        }
+        self.signal.close().await;
     }
 
     /// Closes the signalling in the background.
