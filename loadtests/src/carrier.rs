@@ -136,16 +136,17 @@ impl Calls {
     }
 
     async fn listen(&self, fleet: &Fleet, supervisors: usize, everything: bool) -> Result<usize> {
+        let users: Vec<_> = (0..supervisors).map(|_| clock::new_id()).collect();
         let mut tracks = 0;
         for (n, call) in self.order.iter().enumerate() {
-            for supervisor in 0..supervisors {
+            for (supervisor, user) in users.iter().enumerate() {
                 if !everything && n % supervisors != supervisor {
                     continue;
                 }
                 let monitor = MonitorRoom {
                     room: monitor_room(supervisor),
                     listener: listener(supervisor),
-                    user: UserId(clock::new_id()),
+                    user: UserId(*user),
                 };
                 let listen = Command::Listen {
                     call: *call,

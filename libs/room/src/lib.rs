@@ -53,6 +53,7 @@ pub mod service;
 mod stage;
 mod tls;
 pub mod token;
+mod transport;
 pub mod webhook;
 
 pub use event::{Closed, Event, RpcError, RpcRequest, RtpIn, RtpOut, Segment, Text, Transcription};

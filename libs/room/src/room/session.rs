@@ -17,7 +17,7 @@ use crate::event::Closed;
 use crate::options::Options;
 use crate::peer::{Peer, PeerError, Role, local_address};
 use crate::remote::Remotes;
-use crate::tls;
+use crate::{tls, transport};
 
 /// Requests waiting for the signalling connection: ten supervisors' 60 tracks at once, twice.
 /// More mean that the connection is dead: it is made anew.
@@ -93,6 +93,7 @@ pub(crate) async fn connect(
     first_number: u32,
 ) -> Result<(Session, proto::JoinResponse), JoinError> {
     tls::install_provider();
+    transport::install();
     options.pacer.wait().await;
     let unreachable = |reason: String| JoinError::Unreachable {
         url: options.url.clone(),
