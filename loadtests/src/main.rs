@@ -8,6 +8,7 @@ mod bench;
 mod burst;
 mod carrier;
 mod child;
+mod listen;
 mod process;
 mod publish;
 mod soak;
@@ -29,6 +30,8 @@ enum Scenario {
     Bench(bench::Bench),
     /// Ten supervisors ask for every call at once: when are all tracks heard?
     Burst(burst::Burst),
+    /// From the click to the first sound, against a system that runs.
+    Listen(listen::Listen),
     /// Calls that begin and end for a long time: does anything grow?
     Soak(soak::Soak),
     /// Part of a scenario: two-track calls until it is killed.
@@ -49,6 +52,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().scenario {
         Scenario::Bench(bench) => bench.run(),
         Scenario::Burst(burst) => burst.run(),
+        Scenario::Listen(listen) => listen.run(),
         Scenario::Soak(soak) => soak.run(),
         Scenario::Publish(publish) => publish.run(),
         Scenario::Carry(carry) => carry.run(),
