@@ -23,6 +23,7 @@ mod keeper;
 mod link;
 mod metrics;
 mod monitor;
+mod pace;
 mod routes;
 mod shard;
 mod sink;

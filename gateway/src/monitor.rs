@@ -22,9 +22,9 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tracing::{Instrument as _, debug, info, info_span, warn};
 
-use crate::Shared;
 use crate::metrics::{ForwardLatency, Present, monitor_packets_dropped};
 use crate::shard::Serial;
+use crate::{Shared, pace};
 use presence::{Presence, Verdict};
 
 /// Packets waiting for one monitor room: 0.3 s of 60 calls. The oldest are dropped: late sound is
@@ -351,6 +351,7 @@ impl Line {
 
 /// Publishes in one monitor room until nobody needs it.
 async fn publish(line: Rc<Line>, mut stage: Stage) {
+    let _listener = pace::Listener::new();
     let _present = Present::monitor();
     let mut latency = ForwardLatency::new();
     let mut presence = Presence::new(clock::now());

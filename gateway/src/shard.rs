@@ -18,11 +18,7 @@ use crate::directory::Fate;
 use crate::keeper::Keeper;
 use crate::metrics::PacketCounters;
 use crate::monitor::Monitors;
-use crate::{Shared, call};
-
-/// How long an idle shard lets packets gather: half of it is what a forwarded packet waits on
-/// average. Under load a shard is never idle, and this is never spent.
-const GATHER: std::time::Duration = std::time::Duration::from_micros(800);
+use crate::{Shared, call, pace};
 
 /// Orders waiting at a shard. Starts are paced at a few a second, so more mean that the shard is
 /// stuck: the room goes to another one.
@@ -105,9 +101,7 @@ impl Shards {
             };
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
-                // Packets come one at a time, and waking up for each costs more than the packet.
-                // A shard with nothing left to do lets some gather before it asks the kernel.
-                .on_thread_park(|| std::thread::sleep(GATHER))
+                .on_thread_park(pace::gather)
                 .build()
                 .with_context(|| format!("{name} has no runtime"))?;
             std::thread::Builder::new()
