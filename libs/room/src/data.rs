@@ -227,6 +227,17 @@ impl Data {
         )
     }
 
+    /// Panics if more is kept than may be.
+    pub(crate) fn assert_bounded(&self) {
+        assert!(self.streams.len() <= OPEN_STREAMS);
+        assert!(
+            self.streams
+                .values()
+                .all(|stream| stream.bytes.len() <= TEXT_BYTES)
+        );
+        assert!(self.rpcs.len() <= PENDING_RPCS);
+    }
+
     /// When [`Data::handle_timeout`] is due.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let due = |rpc: &PendingRpc| {

@@ -130,6 +130,8 @@ pub enum Event {
     },
     /// What we may do changed.
     PermissionChanged(Permission),
+    /// The server gave a newer token for reconnecting; the room has kept it.
+    TokenRefreshed,
     /// The room's metadata or its number of participants changed.
     RoomChanged {
         /// The room's sid.

@@ -41,6 +41,8 @@
 mod clock;
 mod data;
 mod event;
+#[doc(hidden)]
+pub mod fuzzing;
 mod local;
 mod model;
 mod options;

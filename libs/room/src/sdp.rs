@@ -71,8 +71,8 @@ pub(crate) fn offer_single_codec(sdp: &str, mid: &str, payload_type: &str) -> St
             continue;
         }
         for line in section.split_inclusive('\n') {
-            if line.starts_with("m=") {
-                let words: Vec<&str> = line.split_whitespace().take(3).collect();
+            let words: Vec<&str> = line.split_whitespace().take(3).collect();
+            if line.starts_with("m=") && words.len() == 3 {
                 out.push_str(&words.join(" "));
                 out.extend([" ", payload_type, "\r\n"]);
             } else if !is_about_another_payload_type(line, payload_type) {

@@ -69,6 +69,7 @@ impl Room {
                     .collect();
                 self.events.push_back(Event::Speakers(speakers));
             }
+            Message::RefreshToken(_) => self.events.push_back(Event::TokenRefreshed),
             Message::RoomUpdate(update) => self.handle_room(update.room),
             Message::SubscriptionPermissionUpdate(update) if !update.allowed => {
                 let reason = "the publisher does not permit it".to_owned();

@@ -65,7 +65,7 @@ impl Driven {
                     done = &mut left => {
                         room.leave().await;
                         if let Ok(done) = done {
-                            drop(done.send(()));
+                            let _ = done.send(());
                         }
                         break;
                     }

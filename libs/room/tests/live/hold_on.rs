@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sidetone_room::service::RoomService;
 use sidetone_room::token::Token;
-use sidetone_room::{Closed, Event, PublishOptions};
+use sidetone_room::{Closed, Event, PublishOptions, Room};
 use sidetone_testkit::{LivekitServer, wait_for};
 
 use crate::driver::{Driven, credentials, logs, options};
@@ -23,7 +23,7 @@ async fn a_lost_signalling_connection_is_resumed_and_media_goes_on() {
     let number = tap.number_of(&sid).await;
     tap.wait_packets(number, 10).await;
     for room in [&tap, &caller] {
-        room.act(|room| room.drop_signalling()).await;
+        room.act(Room::drop_signalling).await;
         room.wait("the resume", |event| match event {
             Event::Resumed { .. } => Some(()),
             Event::Rejoined { .. } => panic!("a resume was enough"),
