@@ -236,10 +236,7 @@ async fn pass_on(app: &App, signal: Signal) {
             if let Some(message) = message
                 && let Some(all) = app.realtime.all()
             {
-                let sent = all
-                    .to(levels::room(call))
-                    .emit("levels", &message)
-                    .await;
+                let sent = all.to(levels::room(call)).emit("levels", &message).await;
                 if let Err(error) = sent {
                     debug!(%error, "levels were not sent to everybody");
                 }

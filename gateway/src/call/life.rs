@@ -186,6 +186,7 @@ impl Life {
             | Event::PublishFailed { .. }
             | Event::LocalTrackMuted { .. }
             | Event::PermissionChanged(_)
+            | Event::TokenRefreshed
             | Event::Text(_)
             | Event::Data { .. }
             | Event::Transcription(_)
