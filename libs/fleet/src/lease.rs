@@ -117,6 +117,11 @@ impl Drop for Lease {
 
 #[cfg(test)]
 mod tests {
+    #![expect(
+        clippy::disallowed_methods,
+        reason = "any moment will do to start from"
+    )]
+
     use super::*;
     use crate::Fleet;
 
