@@ -27,7 +27,7 @@ pub const PUBLISHES_PER_CONNECTION: u32 = 200;
 /// Connections of one stage: 32 of them carry a thousand tracks.
 pub const CONNECTIONS: usize = 32;
 
-/// Packets kept for a track that is being announced are none: they are dropped, as live sound is.
+/// First and longest wait before a connection that failed is tried again.
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 const LAST_RETRY: Duration = Duration::from_secs(5);
 
