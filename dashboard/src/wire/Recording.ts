@@ -65,6 +65,18 @@ format: string,
  */
 source: RecordingSource, 
 /**
+ * A legal hold: it is not erased, whoever asks.
+ */
+legalHold: boolean, 
+/**
+ * When the tenant's policy will have it erased.
+ */
+retainUntil?: Timestamp, 
+/**
+ * When it was erased.
+ */
+erasedAt?: Timestamp, 
+/**
  * When a vendor's file was fetched.
  */
 fetchedAt?: Timestamp, 

@@ -12,6 +12,7 @@
 mod command;
 mod event;
 mod lease;
+pub mod ledger;
 pub mod take;
 
 use std::sync::Arc;

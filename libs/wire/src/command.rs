@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CallId, Party, UserId};
+use crate::{CallId, Party, RecordingId, UserId};
 
 /// The LiveKit room in which one supervisor listens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -43,6 +43,31 @@ pub enum Command {
     WatchLevels {
         /// What is looked at.
         call: CallId,
+    },
+    /// Keep nothing of the call from now on, until it is resumed. To the call's holder, which
+    /// answers once that is on disk. Repeating it is harmless.
+    PauseRecording {
+        /// The call.
+        call: CallId,
+        /// A user's id, or a rule's name.
+        by: String,
+    },
+    /// Keep the call again. To the call's holder. Repeating it is harmless.
+    ResumeRecording {
+        /// The call.
+        call: CallId,
+    },
+    /// End the call's take for good. To the call's holder.
+    StopRecording {
+        /// The call.
+        call: CallId,
+        /// Destroy what there is of it.
+        erase: bool,
+    },
+    /// Destroy whatever is left of these takes in a spool. To all.
+    EraseTakes {
+        /// Which.
+        recordings: Vec<RecordingId>,
     },
     /// A webhook said something about a room: look at it now. To all.
     RoomChanged {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CallId, Capability, Direction, EndReason, Levels, Manifest, Party, RecordingId, Timestamp,
+    Backlog, CallId, Capability, Direction, EndReason, Levels, Party, RecordingId, Timestamp,
     Upstream, UserId,
 };
 
@@ -51,8 +51,27 @@ pub enum CallEvent {
         /// Start of its first sample.
         started_at: Timestamp,
     },
-    /// A take is sealed and in the store.
-    RecordingStored(Manifest),
+    /// A take was paused where the call is, by a rule: nothing of it is kept from here on.
+    RecordingPaused {
+        /// The take.
+        recording: RecordingId,
+        /// When.
+        at: Timestamp,
+        /// The rule's name, for example `rule:dtmf`.
+        by: String,
+    },
+    /// Something of a take that goes on is being lost, or no longer.
+    RecordingDegraded {
+        /// The take.
+        recording: RecordingId,
+        /// Whether it is.
+        degraded: bool,
+    },
+    /// A take ended; its file is being made.
+    RecordingEnded {
+        /// The take.
+        recording: RecordingId,
+    },
     /// A take could not be made or kept.
     RecordingFailed {
         /// The take.
@@ -105,4 +124,6 @@ pub enum Signal {
         /// For the operator: the setting and what the server answered.
         problem: Option<String>,
     },
+    /// How far takes are on their way to the store; every few seconds.
+    Backlog(Backlog),
 }

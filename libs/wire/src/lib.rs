@@ -23,7 +23,8 @@ pub use event::{CallEvent, CallFacts, Numbered, Signal};
 pub use id::{CallId, NodeId, RecordingId, TenantId, UserId};
 pub use live::{ListenGrant, ListenTrack, LivekitListen};
 pub use recording::{
-    Channel, Gap, GapReason, Manifest, MediaFile, Pause, Recording, RecordingSource, TakeState,
+    Backlog, Booked, Booking, Channel, Gap, GapReason, Manifest, MediaFile, Pause, Recording,
+    RecordingRule, RecordingSource, SpoolClaim, TakeState, WrappedKey,
 };
 pub use session::{Me, Role};
 pub use time::Timestamp;
