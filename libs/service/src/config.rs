@@ -34,6 +34,10 @@ pub struct Settings {
     pub livekit: Livekit,
     /// Keys.
     pub keys: Keys,
+    /// The bucket of stored recordings.
+    pub s3: S3,
+    /// Recordings on their way to the store.
+    pub recording: Recording,
     /// The first user.
     pub admin: Admin,
     /// Sessions of people.
@@ -141,6 +145,30 @@ pub struct Keys {
     pub recording_key: SecretString,
 }
 
+/// The bucket of stored recordings.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct S3 {
+    /// `S3_BUCKET`: default none: recordings lie in `SIDETONE_DATA/objects`.
+    pub bucket: Option<String>,
+    /// `S3_ENDPOINT`: default Amazon's. With one, buckets are named in the path.
+    pub endpoint: Option<String>,
+    /// `S3_PREFIX`: default none.
+    #[serde(default)]
+    pub prefix: String,
+    /// `S3_SSE`: `AES256`, `aws:kms` or `aws:kms:<key id>`; default as the bucket says.
+    pub sse: Option<String>,
+}
+
+/// Recordings on their way to the store.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recording {
+    /// `SIDETONE_SPOOL_MIB`: MiB of the spool, default 51,200, at least 64. Danger: beyond it no
+    /// recording begins.
+    pub spool_mib: u32,
+}
+
 /// The first user.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -229,7 +257,7 @@ impl Settings {
         self.data.dir.join("spool")
     }
 
-    /// The root of stored objects, whose names are relative to it: `objects/…` lies below it.
+    /// The root of objects stored on this disk, whose names are relative to it: `objects/…` lies below it.
     pub fn store_dir(&self) -> PathBuf {
         self.data.dir.clone()
     }

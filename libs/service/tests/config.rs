@@ -82,7 +82,7 @@ fn everything_wrong_is_told_at_once_with_its_name() {
         ("SIDETONE_HTPP", "127.0.0.1:1"),
         ("SIDETONE_ENV", "production"),
         ("REDIS_URL", "redis://localhost"),
-        ("S3_BUCKET", "calls"),
+        ("LIVEKIT_SIP_TRUNK_ID", "ST_1"),
         ("LIVEKIT_URL", "ws://127.0.0.1:7880"),
         ("UNRELATED", "is left alone"),
     ]));
@@ -93,13 +93,33 @@ fn everything_wrong_is_told_at_once_with_its_name() {
         "SIDETONE_HTPP: is no setting; did you mean SIDETONE_HTTP?",
         "SIDETONE_ENV: ",
         "REDIS_URL: is not available in this version: remove it",
-        "S3_BUCKET: is not available in this version: remove it",
+        "LIVEKIT_SIP_TRUNK_ID: is not available in this version: remove it",
         "LIVEKIT_API_KEY: is missing",
         "LIVEKIT_API_SECRET: is missing",
     ] {
         assert!(all.contains(expected), "{expected:?} is not in\n{all}");
     }
     assert_eq!(found.len(), 8, "{all}");
+}
+
+#[test]
+fn the_store_of_recordings_is_a_bucket_or_nothing() {
+    let found = problems(&Input::from_vars([
+        ("S3_ENDPOINT", "127.0.0.1:9000"),
+        ("S3_PREFIX", "/up/../there"),
+        ("S3_SSE", "rot13"),
+        ("SIDETONE_SPOOL_MIB", "1"),
+    ]));
+    let all = found.join("\n");
+    for expected in [
+        "S3_ENDPOINT: is of no use without S3_BUCKET",
+        "S3_ENDPOINT: \"127.0.0.1:9000\" is not http(s)://",
+        "S3_PREFIX: \"/up/../there\" begins with / or holds ..",
+        "S3_SSE: \"rot13\" is none of",
+        "SIDETONE_SPOOL_MIB: 1 is less than 64",
+    ] {
+        assert!(all.contains(expected), "{expected:?} is not in\n{all}");
+    }
 }
 
 #[test]

@@ -36,6 +36,7 @@ pub(super) fn judge(settings: &Settings, problems: &mut Vec<Problem>) {
         );
     }
     judge_livekit(settings, &mut wrong);
+    judge_recording(settings, &mut wrong);
     judge_secrets(settings, prod, &mut wrong);
     let database = settings.database.url.expose_secret();
     let schemes = ["sqlite:", "postgres://", "postgresql://"];
@@ -90,6 +91,48 @@ fn judge_livekit(settings: &Settings, wrong: &mut impl FnMut(&str, String)) {
                 format!("{url:?} begins with none of ws://, wss://, http://, https://"),
             );
         }
+    }
+}
+
+fn judge_recording(settings: &Settings, wrong: &mut impl FnMut(&str, String)) {
+    let s3 = &settings.s3;
+    if s3.bucket.is_none() {
+        let others = [
+            ("S3_ENDPOINT", s3.endpoint.is_some()),
+            ("S3_PREFIX", !s3.prefix.is_empty()),
+            ("S3_SSE", s3.sse.is_some()),
+        ];
+        for (name, there) in others {
+            if there {
+                wrong(name, "is of no use without S3_BUCKET".to_owned());
+            }
+        }
+    }
+    if let Some(endpoint) = &s3.endpoint
+        && !is_origin(endpoint.trim_end_matches('/'), &["http", "https"])
+    {
+        wrong(
+            "S3_ENDPOINT",
+            format!("{endpoint:?} is not http(s)://host[:port] without a path"),
+        );
+    }
+    if s3.prefix.starts_with('/') || s3.prefix.split('/').any(|part| part == "..") {
+        wrong(
+            "S3_PREFIX",
+            format!("{:?} begins with / or holds ..", s3.prefix),
+        );
+    }
+    if let Some(sse) = &s3.sse
+        && !(sse == "AES256" || sse == "aws:kms" || sse.starts_with("aws:kms:"))
+    {
+        wrong(
+            "S3_SSE",
+            format!("{sse:?} is none of AES256, aws:kms, aws:kms:<key id>"),
+        );
+    }
+    let mib = settings.recording.spool_mib;
+    if mib < 64 {
+        wrong("SIDETONE_SPOOL_MIB", format!("{mib} is less than 64"));
     }
 }
 

@@ -206,17 +206,47 @@ pub const SETTINGS: &[Setting] = &[
     )
     .told("generated into `SIDETONE_DATA/recording.key`")
     .danger("Without it no recording made under it can be read, by anybody."),
-    not_yet("S3_BUCKET", "s3.bucket", "Store of recordings."),
-    not_yet(
+    setting(
+        "S3_BUCKET",
+        "s3.bucket",
+        Kind::Text,
+        "",
+        "Bucket of the stored recordings. Credentials and region come from the usual `AWS_*` variables, profile, web identity or instance.",
+    )
+    .told("none: recordings stay in `SIDETONE_DATA/objects`")
+    .danger("Must exist. What another one holds is not moved: recordings stored before are not found in it."),
+    setting(
         "S3_ENDPOINT",
         "s3.endpoint",
-        "Address of the store of recordings.",
-    ),
-    not_yet(
+        Kind::Text,
+        "",
+        "Address of an S3 server that is not Amazon's: `http://` or `https://`. Buckets are then named in the path.",
+    )
+    .told("Amazon's, of the region"),
+    setting(
         "S3_PREFIX",
         "s3.prefix",
-        "Begins every object's key in the store of recordings.",
-    ),
+        Kind::Text,
+        "",
+        "Begins every object's key in the bucket, for example `sidetone/`.",
+    )
+    .told("none"),
+    setting(
+        "S3_SSE",
+        "s3.sse",
+        Kind::Text,
+        "",
+        "Encryption by the server on top of ours: `AES256`, `aws:kms`, or `aws:kms:<key id>`.",
+    )
+    .told("as the bucket says"),
+    setting(
+        "SIDETONE_SPOOL_MIB",
+        "recording.spool_mib",
+        Kind::Number,
+        "51200",
+        "MiB that recordings being made or waiting for the store may take on this disk, at least 64. Beyond it no further recording begins.",
+    )
+    .danger("A disk that is full before that costs what is said meanwhile."),
     setting(
         "SIDETONE_ADMIN_PASSWORD",
         "admin.password",
