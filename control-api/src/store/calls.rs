@@ -14,7 +14,8 @@ const CALL: &str = "SELECT c.id, c.client_id, c.branch_id, c.upstream, c.upstrea
     c.direction, c.from_party, c.to_party, c.customer_name, c.agent_id, c.agent_name, \
     c.livekit_room_name, c.status, c.end_class, c.end_code, c.outcome, c.started_at, c.answered_at, \
     c.ended_at, c.tags, c.consent, c.control_holder, c.control_holder_name, c.control_since, \
-    c.control_version, c.recording_state, c.recording_started_at, c.campaign, c.capabilities, \
+    c.control_version, c.recording_state, c.recording_started_at, c.paused_at, c.paused_by, \
+    c.resume_at, c.campaign, c.capabilities, \
     (SELECT r.id FROM recordings r WHERE r.call_id = c.id AND r.state = 'stored' \
      ORDER BY r.started_at DESC, r.id DESC LIMIT 1) AS stored_recording FROM calls c";
 
@@ -95,6 +96,9 @@ fn call(row: &AnyRow, now: Timestamp) -> Result<Call> {
         recording: RecordingFlag {
             state: row.parsed("recording_state")?,
             started_at: row.opt_time("recording_started_at")?,
+            paused_at: row.opt_time("paused_at")?,
+            paused_by: row.opt_text("paused_by")?,
+            resume_at: row.opt_time("resume_at")?,
         },
         watchers: Vec::new(),
         levels: None,

@@ -13,4 +13,16 @@ state: RecordingState,
 /**
  * Start of the running or last take.
  */
-startedAt?: Timestamp, };
+startedAt?: Timestamp, 
+/**
+ * Since when a pause holds.
+ */
+pausedAt?: Timestamp, 
+/**
+ * Who paused: a user's id or the rule's name.
+ */
+pausedBy?: string, 
+/**
+ * When the pause ends by itself.
+ */
+resumeAt?: Timestamp, };

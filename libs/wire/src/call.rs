@@ -232,6 +232,18 @@ pub struct RecordingFlag {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[ts(optional)]
     pub started_at: Option<Timestamp>,
+    /// Since when a pause holds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[ts(optional)]
+    pub paused_at: Option<Timestamp>,
+    /// Who paused: a user's id or the rule's name.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[ts(optional)]
+    pub paused_by: Option<String>,
+    /// When the pause ends by itself.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[ts(optional)]
+    pub resume_at: Option<Timestamp>,
 }
 
 /// A supervisor who takes part.

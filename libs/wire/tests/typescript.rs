@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use sidetone_wire::socket::{CallEventMessage, LevelsMessage, StreamMessage};
-use sidetone_wire::{Call, ListenGrant, Me, Recording};
+use sidetone_wire::{Backlog, Call, ListenGrant, Me, Recording};
 use ts_rs::{Config, TS};
 
 /// What the dashboard reads; whatever these types contain comes along.
@@ -13,6 +13,7 @@ fn export(directory: &Path) {
     let config = Config::new().with_out_dir(directory);
     Call::export_all(&config).expect("the type can be written");
     Recording::export_all(&config).expect("the type can be written");
+    Backlog::export_all(&config).expect("the type can be written");
     ListenGrant::export_all(&config).expect("the type can be written");
     Me::export_all(&config).expect("the type can be written");
     CallEventMessage::export_all(&config).expect("the type can be written");
