@@ -1,15 +1,17 @@
 //! Ogg Opus files (RFC 3533, RFC 7845), one logical stream: written packet by packet, read back
-//! for checks.
+//! whole or as their bytes come.
 //!
 //! A recording of two parties is one stream of channel mapping family 1 with two mono streams:
 //! each Ogg packet is a slot of 20 ms and holds the left channel's Opus packet in self-delimited
 //! framing, then the right channel's as it is.
 
 mod crc;
+mod head;
 mod read;
 mod write;
 
-pub use read::{OggError, OggPacket, Reader};
+pub use head::{HeadError, OpusHead};
+pub use read::{Demuxer, OggError, OggPacket, Reader};
 pub use write::Writer;
 
 /// Samples at 48 kHz that a player leaves out at the start: what libopus' encoders look ahead.

@@ -28,6 +28,36 @@ fn the_head_of_two_parties_is_family_1_with_two_mono_streams() {
 }
 
 #[test]
+fn heads_of_mono_streams_are_read_and_others_refused() {
+    for channels in 1..=8 {
+        let head = OpusHead::parse(&opus_head(channels, 48_000)).unwrap();
+        let expected = OpusHead {
+            channels,
+            pre_skip_samples: 312,
+            gain_q8_db: 0,
+        };
+        assert_eq!(head, expected);
+    }
+    let mut coupled = opus_head(2, 48_000);
+    coupled[19..].copy_from_slice(&[1, 1, 0, 1]);
+    assert!(OpusHead::parse(&coupled).is_err());
+    let mut swapped = opus_head(2, 48_000);
+    swapped[21..].copy_from_slice(&[1, 0]);
+    let refused = OpusHead::parse(&swapped).unwrap_err();
+    assert!(refused.to_string().contains("2 channels in 2 streams"));
+    let mut stereo = opus_head(1, 48_000);
+    stereo[9] = 2;
+    assert!(matches!(
+        OpusHead::parse(&stereo),
+        Err(HeadError::Layout { .. })
+    ));
+    let whole = opus_head(2, 48_000);
+    for cut in 0..whole.len() {
+        assert!(OpusHead::parse(&whole[..cut]).is_err(), "cut at {cut}");
+    }
+}
+
+#[test]
 fn tags_carry_vendor_and_comments() {
     let tags = opus_tags("me", &[("TITLE", "x")]);
     assert_eq!(tags, b"OpusTags\x02\0\0\0me\x01\0\0\0\x07\0\0\0TITLE=x");
@@ -85,6 +115,36 @@ proptest! {
             prop_assert_eq!(&read.data, packet);
         }
         prop_assert_eq!(read.last().unwrap().granule, Some(packets.len() as u64 * step));
+    }
+
+    #[test]
+    fn a_file_that_comes_in_pieces_is_read_as_a_whole_one(
+        pieces in prop::collection::vec(1usize..5_000, 1..100),
+        cut in 0usize..40_000,
+        flip in prop::option::of(0usize..40_000),
+    ) {
+        let mut file = file_of(&vec![vec![7; 300]; 120], 960);
+        file.truncate(file.len().min(cut));
+        if let Some(flip) = flip.filter(|&n| n < file.len()) {
+            file[flip] ^= 1;
+        }
+        let whole: Vec<_> = Reader::new(&file).collect();
+        let (mut demuxer, mut read, mut rest) = (Demuxer::default(), Vec::new(), file.as_slice());
+        let mut failed = false;
+        for piece in pieces.into_iter().cycle() {
+            if rest.is_empty() || failed {
+                break;
+            }
+            let (piece, after) = rest.split_at(piece.min(rest.len()));
+            rest = after;
+            demuxer.push(piece);
+            while let Some(packet) = demuxer.next_packet().transpose() {
+                failed |= packet.is_err();
+                read.push(packet);
+            }
+        }
+        read.extend(demuxer.end().err().map(Err));
+        prop_assert_eq!(read, whole);
     }
 
     #[test]
