@@ -78,6 +78,11 @@ impl DataKey {
         Ok(Self(bytes))
     }
 
+    /// A key that is no secret: for fuzz targets and tests that need the same bytes every time.
+    pub(crate) const fn fixed(byte: u8) -> Self {
+        Self([byte; KEY_BYTES])
+    }
+
     /// The AES-256-GCM key for one purpose and one file: `salt` is the file's own, at random.
     /// HKDF with SHA-256 (RFC 5869).
     pub fn derive(&self, purpose: Purpose, salt: &[u8]) -> LessSafeKey {
@@ -186,6 +191,56 @@ impl Keyring {
         Ok(DataKey(key))
     }
 
+    /// Encrypts a short secret that a row keeps (a webhook's secret, a vendor's URL):
+    /// AES-256-GCM, bound to `context`, which says whose and what it is. Gives base64.
+    ///
+    /// # Errors
+    /// When the system gives no randomness.
+    pub fn wrap_secret(&self, context: &str, secret: &SecretString) -> Result<String, KeyError> {
+        let mut nonce = [0; NONCE_LEN];
+        rand::fill(&mut nonce).map_err(|_| KeyError::NoRandomness)?;
+        let mut wrapped = secret.expose_secret().as_bytes().to_vec();
+        self.secrets_key()
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(context.as_bytes()),
+                &mut wrapped,
+            )
+            .map_err(|_| KeyError::Rejected)?;
+        wrapped.splice(0..0, nonce);
+        Ok(STANDARD.encode(wrapped))
+    }
+
+    /// Gives a short secret back. `context` is the one it was encrypted for.
+    ///
+    /// # Errors
+    /// When it was encrypted by another master key or for another context, or is damaged.
+    pub fn unwrap_secret(&self, context: &str, wrapped: &str) -> Result<SecretString, KeyError> {
+        let bytes = STANDARD.decode(wrapped).map_err(|_| KeyError::Rejected)?;
+        let (nonce, sealed) = bytes
+            .split_first_chunk::<NONCE_LEN>()
+            .ok_or(KeyError::Rejected)?;
+        let mut sealed = Zeroizing::new(sealed.to_vec());
+        let opened = self
+            .secrets_key()
+            .open_in_place(
+                Nonce::assume_unique_for_key(*nonce),
+                Aad::from(context.as_bytes()),
+                &mut sealed,
+            )
+            .map_err(|_| KeyError::Rejected)?;
+        let text = std::str::from_utf8(opened).map_err(|_| KeyError::Rejected)?;
+        Ok(SecretString::from(text))
+    }
+
+    fn secrets_key(&self) -> LessSafeKey {
+        cipher(&hkdf_32(
+            self.master.as_slice(),
+            b"",
+            b"sidetone secrets key 1",
+        ))
+    }
+
     fn tenants_key(&self, tenant: &str) -> LessSafeKey {
         cipher(&hkdf_32(
             self.master.as_slice(),
@@ -241,6 +296,28 @@ mod tests {
         };
         let forged = keyring(2).unwrap(&forged, "acme", recording(1));
         assert_eq!(forged.unwrap_err(), KeyError::Rejected);
+    }
+
+    #[test]
+    fn a_short_secret_opens_in_its_own_context_only() {
+        let keys = keyring(1);
+        let secret = SecretString::from("whsec_c2VjcmV0");
+        let wrapped = keys.wrap_secret("pause webhook of acme", &secret).unwrap();
+        assert!(!wrapped.contains("c2VjcmV0"));
+        assert_ne!(
+            wrapped,
+            keys.wrap_secret("pause webhook of acme", &secret).unwrap()
+        );
+        let opened = keys.unwrap_secret("pause webhook of acme", &wrapped);
+        assert_eq!(opened.unwrap().expose_secret(), "whsec_c2VjcmV0");
+        let elsewhere = keys.unwrap_secret("pause webhook of globex", &wrapped);
+        assert_eq!(elsewhere.unwrap_err(), KeyError::Rejected);
+        let other = keyring(2).unwrap_secret("pause webhook of acme", &wrapped);
+        assert_eq!(other.unwrap_err(), KeyError::Rejected);
+        for damaged in ["", "AAAA", "no base64 !"] {
+            let opened = keys.unwrap_secret("pause webhook of acme", damaged);
+            assert_eq!(opened.unwrap_err(), KeyError::Rejected, "{damaged}");
+        }
     }
 
     #[test]

@@ -6,6 +6,10 @@
 
 #![warn(missing_docs)]
 
+pub mod chunked;
 mod key;
+pub mod local;
+mod store;
 
 pub use key::{DataKey, KeyError, Keyring, Purpose};
+pub use store::{Bytestream, Head, LIST_MAX, Listed, Object, Put, Store, StoreError};
