@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use sidetone_media::{Packet, TrackId};
-use sidetone_wire::{MonitorRoom, Party, UserId};
+use sidetone_fleet::ledger::LedgerError;
+use sidetone_fleet::take::Durable;
+use sidetone_media::{MediaTime, Packet, TrackId};
+use sidetone_wire::{MonitorRoom, Party, RecordingRule, UserId};
 
 use crate::metrics::Packets;
+use crate::permit::{BY_DTMF, Permit, Verdict};
 use crate::sink;
 
 /// A lane whose track has ended is kept for a track that follows (re-publication, a party that
@@ -94,6 +97,8 @@ impl Lanes {
 /// The sinks of a live call.
 pub(crate) struct Bus {
     pub(crate) lanes: Lanes,
+    /// What may be kept, for every sink that stores.
+    pub(crate) permit: Permit,
     pub(crate) record: Option<sink::Record>,
     pub(crate) level: sink::Level,
     listeners: Vec<sink::Monitor>,
@@ -104,6 +109,7 @@ impl Bus {
     pub(crate) fn new(record: Option<sink::Record>, level: sink::Level) -> Self {
         Self {
             lanes: Lanes::default(),
+            permit: Permit::default(),
             record,
             level,
             listeners: Vec::new(),
@@ -115,7 +121,8 @@ impl Bus {
     pub(crate) fn deliver(&mut self, lane: usize, party: Party, packet: &Packet) {
         self.packets.received += 1;
         if let Some(record) = &mut self.record {
-            record.write(party, packet);
+            self.permit.want(packet.arrived);
+            record.write(party, packet, &self.permit);
         }
         for listener in &mut self.listeners {
             match listener.push(lane, packet) {
@@ -125,6 +132,70 @@ impl Bus {
             }
         }
         self.level.write(lane, party, packet);
+    }
+
+    /// The control plane says what may be kept.
+    pub(crate) fn handle_rule(
+        &mut self,
+        answer: Result<RecordingRule, LedgerError>,
+        at: MediaTime,
+        now: Instant,
+    ) {
+        self.permit.handle_answer(answer, now);
+        if let Some(record) = &mut self.record {
+            match self.permit.verdict() {
+                Verdict::Unknown => {}
+                Verdict::Allowed => record.allow(self.permit.pause_now(), at, now),
+                Verdict::Denied => record.stop(at, true),
+            }
+        }
+        self.tell_pause();
+    }
+
+    /// Nothing is kept from `at` on; `durable` is called when no crash can undo that.
+    pub(crate) fn pause(&mut self, at: MediaTime, by: &str, durable: Durable) {
+        self.permit.pause(at, by);
+        match &mut self.record {
+            Some(record) => record.pause(at, by, durable),
+            None => durable(Ok(())),
+        }
+    }
+
+    /// The call is kept again from `at` on.
+    pub(crate) fn resume(&mut self, at: MediaTime, durable: Durable) {
+        self.permit.resume(at);
+        match &mut self.record {
+            Some(record) => record.resume(at, durable),
+            None => durable(Ok(())),
+        }
+    }
+
+    /// Nothing of the call is kept any more, or nothing at all of it.
+    pub(crate) fn stop(&mut self, at: MediaTime, erase: bool) {
+        self.permit.deny();
+        if let Some(record) = &mut self.record {
+            record.stop(at, erase);
+        }
+    }
+
+    /// Somebody pressed a key at `at`. Which one is nobody's business.
+    pub(crate) fn handle_digit(&mut self, at: MediaTime, now: Instant) {
+        if self.permit.handle_digit(at, now)
+            && let (Some(record), Some(pause)) = (&mut self.record, self.permit.pause_now())
+        {
+            record.pause_unasked(pause);
+        }
+        self.tell_pause();
+    }
+
+    /// Says that digits paused, once there is a take to say it of.
+    fn tell_pause(&mut self) {
+        if self.permit.is_untold()
+            && let (Some(record), Some(pause)) = (&self.record, self.permit.pause_now())
+            && record.tell_pause(pause.since, BY_DTMF)
+        {
+            self.permit.told();
+        }
     }
 
     /// Puts a track in a lane and shows it to listeners.
@@ -161,8 +232,18 @@ impl Bus {
         self.listeners.retain(|listener| listener.room() != room);
     }
 
-    /// What is due now: lanes that are left for good, listeners that are gone (given back).
-    pub(crate) fn handle_tick(&mut self, connected: bool, now: Instant) -> Vec<UserId> {
+    /// What is due now: a take's begin or health, lanes that are left for good, listeners that are
+    /// gone (given back).
+    pub(crate) fn handle_tick(
+        &mut self,
+        connected: bool,
+        at: MediaTime,
+        now: Instant,
+    ) -> Vec<UserId> {
+        if let Some(record) = &mut self.record {
+            record.handle_tick(self.permit.pause_now(), at, now);
+            self.tell_pause();
+        }
         if self.lanes.handle_time(connected, now) {
             self.show();
         }

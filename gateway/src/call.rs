@@ -1,5 +1,6 @@
 //! One room's task: it holds the tap, says what happens to the call, and fans its packets out.
 
+mod control;
 mod gap;
 mod life;
 mod metadata;
@@ -9,12 +10,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use sidetone_fleet::ledger::LedgerError;
 use sidetone_fleet::{CommandRequest, EventLog, take};
 use sidetone_media::MediaTime;
 use sidetone_room::token::Token;
 use sidetone_room::{Event as RoomEvent, JoinError, Options, Room, RtpIn, TokenSource};
 use sidetone_service::{clock, random};
-use sidetone_wire::{CallEvent, CallId, Command, EndReason, Party, Reply, Timestamp};
+use sidetone_wire::{CallEvent, CallId, EndReason, Party, RecordingRule, Timestamp};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -37,6 +39,13 @@ const GIVE_UP_AFTER: Duration = Duration::from_mins(2);
 const BURST: u32 = 64;
 /// How long saying goodbye may take.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long the control plane may take to say what may be recorded; then it is asked again.
+const RULE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Answers waiting at a call: one question is out at a time. An answer waits for room.
+const RULE_QUEUE: usize = 1;
+
+/// What may be recorded of a call, as the control plane says.
+type Rule = (CallId, Result<RecordingRule, LedgerError>);
 
 /// What a call's task waits for.
 enum Event {
@@ -44,6 +53,8 @@ enum Event {
     Room(RoomEvent),
     /// The control plane asks for something.
     Command(CommandRequest),
+    /// The control plane says what may be recorded.
+    Rule(Rule),
     /// [`TICK`] has passed.
     Tick,
     /// The call may be another gateway's.
@@ -144,6 +155,8 @@ struct Tap {
     live: Option<Live>,
     commands: mpsc::Receiver<CommandRequest>,
     queue: mpsc::Sender<CommandRequest>,
+    rules: mpsc::Receiver<Rule>,
+    answers: mpsc::Sender<Rule>,
     _present: Present,
 }
 
@@ -168,6 +181,7 @@ fn moment() -> Moment {
 impl Tap {
     fn new(shard: Rc<Shard>, room: Box<Room>, facts: RoomFacts, fence: u64) -> Self {
         let (queue, commands) = mpsc::channel(CALL_QUEUE);
+        let (answers, rules) = mpsc::channel(RULE_QUEUE);
         Self {
             shard,
             room,
@@ -176,6 +190,8 @@ impl Tap {
             live: None,
             commands,
             queue,
+            rules,
+            answers,
             _present: Present::tap(),
         }
     }
@@ -192,6 +208,9 @@ impl Tap {
                 while let Ok(request) = self.commands.try_recv() {
                     self.handle_command(request);
                 }
+                while let Ok(rule) = self.rules.try_recv() {
+                    self.handle_rule(rule);
+                }
             }
             let event = tokio::select! {
                 biased;
@@ -199,6 +218,7 @@ impl Tap {
                 () = drain.cancelled() => Event::Drain,
                 event = self.room.next() => Event::Room(event),
                 Some(request) = self.commands.recv() => Event::Command(request),
+                Some(rule) = self.rules.recv() => Event::Rule(rule),
                 _ = ticks.tick() => Event::Tick,
             };
             if let Some(exit) = self.handle_event(event) {
@@ -212,6 +232,7 @@ impl Tap {
             Event::Room(RoomEvent::Packet(packet)) => self.handle_packet(packet),
             Event::Room(event) => return self.handle_room_event(&event),
             Event::Command(request) => self.handle_command(request),
+            Event::Rule(rule) => self.handle_rule(rule),
             Event::Tick => self.handle_tick(),
             Event::LeaseLost => {
                 // whoever has the lease says what becomes of the call
@@ -235,6 +256,16 @@ impl Tap {
             live.mark_gap(from, to);
         }
         live.bus.deliver(lane, party, &packet);
+        live.ask(packet.arrived, &self.shard.shared, &self.answers);
+    }
+
+    fn handle_rule(&mut self, (call, answer): Rule) {
+        let now = clock::now();
+        if let Some(live) = self.live.as_mut().filter(|live| live.call == call) {
+            let at = live.source.at(now);
+            live.bus.handle_rule(answer, at, now);
+            live.ask(now, &self.shard.shared, &self.answers);
+        }
     }
 
     fn handle_room_event(&mut self, event: &RoomEvent) -> Option<Exit> {
@@ -278,6 +309,7 @@ impl Tap {
                 live.gap.handle_lost(live.source.at(now));
                 live.bus.level.reset();
             }
+            RoomEvent::Dtmf { .. } => live.bus.handle_digit(live.source.at(now), now),
             RoomEvent::Resumed { .. } => live.gap.handle_resumed(),
             RoomEvent::Rejoined { .. } => live.gap.handle_rejoined(),
             _ => {}
@@ -302,15 +334,19 @@ impl Tap {
             fleet,
             node,
             recorder,
+            record,
             routes,
             ..
         } = &*self.shard.shared;
         tracing::Span::current().record("call", tracing::field::display(call));
         info!(%call, "a call begins");
         let log = fleet.event_log(call, self.fence);
-        let record = recorder
-            .clone()
-            .map(|recorder| sink::Record::new(recorder, log.clone(), call, tenant, at.wall));
+        let of = sink::Of {
+            call,
+            tenant: tenant.unwrap_or("default").to_owned(),
+            started_at: at.wall,
+        };
+        let record = record.then(|| sink::Record::new(recorder.clone(), log.clone(), of));
         self.live = Some(Live {
             call,
             log,
@@ -402,47 +438,11 @@ impl Tap {
         let Some(live) = &mut self.live else { return };
         live.bus.level.handle_tick(now);
         self.shard.counters.add(&mut live.bus.packets);
-        for user in live.bus.handle_tick(self.life.is_connected(), now) {
+        live.ask(now, &self.shard.shared, &self.answers);
+        let at = live.source.at(now);
+        for user in live.bus.handle_tick(self.life.is_connected(), at, now) {
             info!(call = %live.call, "a listener is gone for good");
             live.log.send(CallEvent::ListenerLeft { user });
-        }
-    }
-
-    fn handle_command(&mut self, request: CommandRequest) {
-        let answer = self.carry_out_command(&request.command);
-        request.answer(answer);
-    }
-
-    fn carry_out_command(
-        &mut self,
-        command: &Command,
-    ) -> Result<Reply, sidetone_wire::CommandError> {
-        let no_holder = sidetone_wire::CommandError::NoHolder;
-        let Some(live) = &mut self.live else {
-            return Err(no_holder);
-        };
-        match command {
-            Command::Listen { call, monitor } if *call == live.call => {
-                let monitors = &self.shard.monitors;
-                let make = || sink::Monitor::new(live.call, monitors.grant(monitor));
-                live.bus.add_listener(monitor, make);
-                Ok(Reply::Listening {
-                    tracks: sink::track_names(live.call, &live.bus.lanes),
-                })
-            }
-            Command::Unlisten { call, monitor } if *call == live.call => {
-                live.bus.remove_listener(monitor);
-                Ok(Reply::Done)
-            }
-            Command::WatchLevels { call } if *call == live.call => {
-                live.bus.level.watch(clock::now());
-                Ok(Reply::Done)
-            }
-            Command::Listen { .. }
-            | Command::Unlisten { .. }
-            | Command::WatchLevels { .. }
-            | Command::UnlistenAll { .. }
-            | Command::RoomChanged { .. } => Err(no_holder),
         }
     }
 }
@@ -455,6 +455,21 @@ fn leave_lane(source: &mut source::Livekit, bus: &mut Bus, lane: usize, now: Ins
 }
 
 impl Live {
+    /// Asks the control plane what may be recorded, if that is due.
+    fn ask(&mut self, now: Instant, shared: &Shared, answers: &mpsc::Sender<Rule>) {
+        if !self.bus.permit.poll_question(now) {
+            return;
+        }
+        let (call, ledger, answers) = (self.call, shared.ledger.clone(), answers.clone());
+        tokio::task::spawn_local(async move {
+            let asking = tokio::time::timeout(RULE_TIMEOUT, ledger.recording_rule(call));
+            let late = |_| Err(LedgerError::Away(format!("no answer in {RULE_TIMEOUT:?}")));
+            let answer = asking.await.unwrap_or_else(late);
+            // the tap has ended: nobody waits for it
+            drop(answers.send((call, answer)).await);
+        });
+    }
+
     fn mark_gap(&mut self, from: MediaTime, to: MediaTime) {
         info!(call = %self.call, from_ms = from.ms(), to_ms = to.ms(), "a stretch was not heard");
         if let Some(record) = &mut self.bus.record {

@@ -21,7 +21,10 @@ pub(crate) async fn run(
         match &request.command {
             Command::Listen { call, .. }
             | Command::Unlisten { call, .. }
-            | Command::WatchLevels { call } => {
+            | Command::WatchLevels { call }
+            | Command::PauseRecording { call, .. }
+            | Command::ResumeRecording { call }
+            | Command::StopRecording { call, .. } => {
                 let call = *call;
                 to_call(&shared, call, request);
             }
@@ -36,6 +39,10 @@ pub(crate) async fn run(
             Command::RoomChanged { room } => {
                 // with so many waiting, the next listing is due at once and finds this one too
                 drop(changed.try_send(room.clone()));
+                request.answer(Ok(Reply::Done));
+            }
+            Command::EraseTakes { recordings } => {
+                shared.recorder.erase(recordings);
                 request.answer(Ok(Reply::Done));
             }
         }

@@ -24,6 +24,7 @@ mod link;
 mod metrics;
 mod monitor;
 mod pace;
+mod permit;
 mod routes;
 mod shard;
 mod sink;
@@ -32,6 +33,7 @@ mod source;
 use std::sync::Arc;
 
 use anyhow::bail;
+use sidetone_fleet::ledger::Ledger;
 use sidetone_fleet::{Fleet, take};
 use sidetone_room::JoinPacer;
 use sidetone_room::token::Credentials;
@@ -73,13 +75,21 @@ pub(crate) struct Shared {
     pub(crate) credentials: Credentials,
     pub(crate) node: NodeId,
     pub(crate) fleet: Fleet,
-    pub(crate) recorder: Option<Arc<dyn take::Recorder>>,
+    pub(crate) recorder: Arc<dyn take::Recorder>,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) record: bool,
     pub(crate) pacer: JoinPacer,
     pub(crate) routes: routes::Routes,
 }
 
-/// Prepares a gateway; nothing happens before [`Gateway::run`].
-pub fn load(settings: Settings, fleet: Fleet, recorder: Arc<dyn take::Recorder>) -> Gateway {
+/// Prepares a gateway; nothing happens before [`Gateway::run`]. The ledger is asked what may be
+/// recorded of each call.
+pub fn load(
+    settings: Settings,
+    fleet: Fleet,
+    recorder: Arc<dyn take::Recorder>,
+    ledger: Arc<dyn Ledger>,
+) -> Gateway {
     let shards = match settings.shards {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         given => given,
@@ -89,7 +99,9 @@ pub fn load(settings: Settings, fleet: Fleet, recorder: Arc<dyn take::Recorder>)
         credentials: settings.credentials,
         node: settings.node,
         fleet,
-        recorder: settings.record.then_some(recorder),
+        recorder,
+        ledger,
+        record: settings.record,
         pacer: JoinPacer::per_second(JOINS_PER_SECOND),
         routes: routes::Routes::default(),
     };

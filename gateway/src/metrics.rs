@@ -135,6 +135,10 @@ pub(crate) fn tracks_left_out() {
     counter!("gateway_tracks_left_out_total").increment(1);
 }
 
+pub(crate) fn held_packets_lost(count: u64) {
+    counter!("gateway_held_packets_lost_total").increment(count);
+}
+
 /// Says what each metric means; called once by the binary.
 pub fn describe() {
     use metrics::{describe_counter, describe_gauge, describe_histogram};
@@ -169,6 +173,10 @@ pub fn describe() {
     describe_counter!(
         "gateway_tracks_left_out_total",
         "Tracks that were not tapped because their call has as many as allowed"
+    );
+    describe_counter!(
+        "gateway_held_packets_lost_total",
+        "Packets lost while nobody said whether they may be recorded"
     );
     describe_histogram!(
         "gateway_forward_seconds",

@@ -6,4 +6,4 @@ mod record;
 
 pub(crate) use level::Level;
 pub(crate) use monitor::{Monitor, Pushed, names as track_names};
-pub(crate) use record::Record;
+pub(crate) use record::{Of, Record};
