@@ -7,10 +7,12 @@
 
 pub mod g711;
 mod level;
+mod mix;
 mod multistream;
 mod opus;
 
 pub use level::level;
+pub use mix::mix;
 pub use multistream::MultistreamDecoder;
 pub use opus::{Application, Bandwidth, EncoderConfig, OpusDecoder, OpusEncoder};
 
