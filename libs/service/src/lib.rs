@@ -6,6 +6,7 @@
 pub mod backoff;
 pub mod clock;
 pub mod config;
+pub mod dial;
 pub mod lifecycle;
 pub mod ops;
 pub mod random;

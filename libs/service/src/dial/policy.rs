@@ -1,0 +1,131 @@
+//! What may be dialled, and how long and how much of it is taken.
+
+use std::time::Duration;
+
+/// Object stores that vendors' recording URLs redirect to: buckets with names that change. They
+/// are dialled after a redirect only, never because a URL from outside names them.
+const OBJECT_STORES: &[&str] = &[
+    ".amazonaws.com",
+    ".blob.core.windows.net",
+    ".cloudfront.net",
+    ".r2.cloudflarestorage.com",
+    ".storage.googleapis.com",
+    "storage.googleapis.com",
+];
+
+/// The most redirects that any policy follows.
+pub const MAX_REDIRECTS: u8 = 3;
+
+/// A vendor whose URLs arrive from outside, and the hosts they may name.
+const VENDORS: &[(&str, &[&str])] = &[
+    ("bland", &[".bland.ai"]),
+    ("elevenlabs", &[".elevenlabs.io"]),
+    ("plivo", &[".plivo.com"]),
+    // its recordings lie in a bucket and behind a distribution of its own
+    (
+        "retell",
+        &[
+            ".retellai.com",
+            "retellai.s3.us-west-2.amazonaws.com",
+            "dxc03zgurdly9.cloudfront.net",
+        ],
+    ),
+    ("telnyx", &[".telnyx.com"]),
+    ("twilio", &[".twilio.com"]),
+    ("vapi", &[".vapi.ai"]),
+    ("vonage", &[".nexmo.com", ".vonage.com"]),
+];
+
+/// The hosts that a URL may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hosts {
+    /// These. One that begins with a dot is everything below the domain; others are exactly that
+    /// host.
+    Listed(&'static [&'static str]),
+    /// Every name of the public internet: for targets that a tenant's administrator sets.
+    Public,
+}
+
+/// How long and how much is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Name, connection and TLS of one hop.
+    pub connect: Duration,
+    /// From dialling a hop to the end of its answer's headers.
+    pub answer: Duration,
+    /// Between two pieces of a body.
+    pub idle: Duration,
+    /// From the first hop's dialling to the body's last byte. Not for WebSockets.
+    pub total: Duration,
+    /// Of a body; of a WebSocket, of one message.
+    pub bytes: u64,
+    /// On average once `idle` is over; 0 turns it off. Ends a peer that sends a byte now and then.
+    pub bytes_per_second: u64,
+}
+
+/// What may be dialled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// What a URL from outside may name.
+    pub hosts: Hosts,
+    /// What a redirect may name beside those.
+    pub onward: &'static [&'static str],
+    /// Redirects that are followed, each checked like the first URL; 0 to [`MAX_REDIRECTS`].
+    pub redirects: u8,
+    /// `SIDETONE_ALLOW_LOOPBACK_UPSTREAMS`: this machine may be dialled, on every port and without
+    /// TLS. Danger: for tests and the demo only.
+    pub loopback: bool,
+    /// How long and how much.
+    pub limits: Limits,
+}
+
+impl Policy {
+    /// For a vendor's recordings: up to 1 GiB within 30 minutes, at no less than 4 KiB/s (a phone
+    /// call's sound flows at 1 to 64 KiB/s). `None` for a vendor that is not known.
+    pub fn recordings(vendor: &str, loopback: bool) -> Option<Self> {
+        let hosts = VENDORS.iter().find(|(name, _)| *name == vendor)?.1;
+        Some(Self {
+            hosts: Hosts::Listed(hosts),
+            onward: OBJECT_STORES,
+            redirects: MAX_REDIRECTS,
+            loopback,
+            limits: Limits {
+                connect: Duration::from_secs(10),
+                answer: Duration::from_secs(30),
+                idle: Duration::from_secs(30),
+                total: Duration::from_mins(30),
+                bytes: 1 << 30,
+                bytes_per_second: 4096,
+            },
+        })
+    }
+
+    /// For a vendor's live URLs, over HTTP and WebSocket: answers and messages up to 1 MiB, no
+    /// redirects. `None` for a vendor that is not known.
+    pub fn live(vendor: &str, loopback: bool) -> Option<Self> {
+        let hosts = VENDORS.iter().find(|(name, _)| *name == vendor)?.1;
+        Some(Self {
+            hosts: Hosts::Listed(hosts),
+            ..Self::webhooks(loopback)
+        })
+    }
+
+    /// For targets of webhooks, which a tenant's administrator names: any public host, answers up
+    /// to 1 MiB within 15 seconds, no redirects.
+    pub const fn webhooks(loopback: bool) -> Self {
+        Self {
+            hosts: Hosts::Public,
+            onward: &[],
+            redirects: 0,
+            loopback,
+            limits: Limits {
+                connect: Duration::from_secs(5),
+                answer: Duration::from_secs(10),
+                idle: Duration::from_secs(5),
+                total: Duration::from_secs(15),
+                bytes: 1 << 20,
+                bytes_per_second: 0,
+            },
+        }
+    }
+}
