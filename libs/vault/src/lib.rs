@@ -7,6 +7,8 @@
 #![warn(missing_docs)]
 
 pub mod chunked;
+#[doc(hidden)]
+pub mod fuzzing;
 mod key;
 pub mod local;
 mod store;

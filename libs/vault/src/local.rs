@@ -154,9 +154,11 @@ fn failed(what: &str, path: &Path, error: &io::Error) -> StoreError {
         return StoreError::NotFound;
     }
     let text = format!("cannot {what} {}: {error}", path.display());
-    match error.kind() {
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => StoreError::Refused(text),
-        _ => StoreError::Temporary(text),
+    let forbidden = [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem];
+    if forbidden.contains(&error.kind()) {
+        StoreError::Refused(text)
+    } else {
+        StoreError::Temporary(text)
     }
 }
 
