@@ -15,7 +15,9 @@ ALTER TABLE recordings ADD COLUMN format TEXT NOT NULL DEFAULT 'ogg';
 ALTER TABLE recordings ADD COLUMN degraded BIGINT NOT NULL DEFAULT 0;
 -- 1: not erased, whoever asks
 ALTER TABLE recordings ADD COLUMN legal_hold BIGINT NOT NULL DEFAULT 0;
+-- when its last sample was recorded; NULL while it goes on
 ALTER TABLE recordings ADD COLUMN ended_at BIGINT;
+UPDATE recordings SET ended_at = started_at + duration_ms WHERE state IN ('stored', 'failed');
 -- erasure: when it was decided (the key is gone from then on), when the last object was
 ALTER TABLE recordings ADD COLUMN erased_at BIGINT;
 ALTER TABLE recordings ADD COLUMN erase_done_at BIGINT;
@@ -103,3 +105,11 @@ CREATE TABLE vendor_recordings (
 );
 
 CREATE INDEX vendor_recordings_due ON vendor_recordings (next_attempt_at) WHERE next_attempt_at IS NOT NULL;
+
+-- What the wall clock said when the machine had been up for that long, by the machine's starts:
+-- nothing is erased because somebody sets the clock forward.
+CREATE TABLE boots (
+    id TEXT PRIMARY KEY,
+    wall_ms BIGINT NOT NULL,
+    since_boot_ms BIGINT NOT NULL
+);

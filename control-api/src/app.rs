@@ -4,14 +4,18 @@ use std::path::PathBuf;
 
 use sidetone_fleet::Fleet;
 use sidetone_service::clock;
+use sidetone_vault::Keyring;
 use sidetone_wire::{Call, CallId, Command, TenantId, Timestamp, UserId};
+use tokio::sync::Notify;
 use tracing::warn;
 use uuid::Uuid;
 
 use crate::auth::{Attempts, Origins, Passwords, Tokens};
 use crate::livekit::{self, Livekit};
 use crate::realtime::Realtime;
+use crate::settling::Settling;
 use crate::store::{self, Identity, Store, Watched};
+use crate::trusted::TrustedClock;
 
 /// What all requests share.
 pub(crate) struct App {
@@ -23,11 +27,24 @@ pub(crate) struct App {
     pub(crate) origins: Origins,
     pub(crate) livekit: Option<Livekit>,
     pub(crate) realtime: Realtime,
+    pub(crate) settling: Settling,
+    /// There is something to be erased.
+    pub(crate) erasing: Notify,
+    pub(crate) clock: TrustedClock,
+    /// Where recordings lie.
+    pub(crate) objects: sidetone_vault::Store,
+    /// Opens the data keys of recordings, and what else rows keep encrypted.
+    pub(crate) keyring: Keyring,
     /// Objects' names are relative to it.
     pub(crate) store_dir: PathBuf,
     pub(crate) session_minutes: u32,
     /// Cookies go over TLS only.
     pub(crate) secure_cookies: bool,
+}
+
+/// Milliseconds since the machine started.
+pub(crate) fn since_boot_ms() -> i64 {
+    i64::try_from(clock::since_boot().as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Now, on the wall clock.
@@ -36,6 +53,11 @@ pub(crate) fn now() -> Timestamp {
 }
 
 impl App {
+    /// The time by which things are erased and pauses end; see [`TrustedClock`].
+    pub(crate) fn trusted(&self) -> Timestamp {
+        self.clock.at(clock::wall(), since_boot_ms())
+    }
+
     /// Who acts with a session token, if it is valid now.
     pub(crate) async fn identify(&self, token: &str) -> store::Result<Option<Identity>> {
         match self.tokens.read(token) {

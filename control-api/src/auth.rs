@@ -8,7 +8,7 @@ mod passwords;
 mod token;
 
 pub(crate) use attempts::{Attempts, TRIES_PER_MINUTE};
-pub(crate) use caller::{Admin, Caller, Proof, Supervisor};
+pub(crate) use caller::{Admin, Caller, Proof, Reviewer, Supervisor};
 pub(crate) use origin::Origins;
 pub(crate) use passwords::{PasswordError, Passwords, check_strength};
 pub(crate) use token::Tokens;

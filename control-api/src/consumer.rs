@@ -9,8 +9,8 @@ use std::time::Duration;
 use sidetone_fleet::Events;
 use sidetone_service::backoff::Backoff;
 use sidetone_service::{Lifecycle, clock};
-use sidetone_wire::Numbered;
 use sidetone_wire::socket::CallEventType;
+use sidetone_wire::{CallEvent, Consent, Numbered};
 use tracing::{debug, error, info, warn};
 
 use crate::app::{App, now};
@@ -38,8 +38,19 @@ pub(crate) async fn run(
             applied = apply(&app, delivery.event()) => applied,
             () = lifecycle.stopping() => return Ok(()), // the delivery goes back
         };
+        let event = &delivery.event().event;
+        let pausing = matches!(
+            event,
+            CallEvent::RecordingStarted { .. } | CallEvent::RecordingPaused { .. }
+        );
         delivery.taken();
         if let Some(applied) = applied {
+            // what was decided while the take began or the rule spoke may not have been heard
+            let call = &applied.call;
+            let paused = call.recording.paused_by.is_some() || call.consent == Consent::Denied;
+            if pausing && paused {
+                app.settle_soon(call.id);
+            }
             tell(&app, applied).await;
         }
     }
@@ -50,7 +61,7 @@ async fn apply(app: &App, event: &Numbered) -> Option<Applied> {
     let start = clock::now();
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     loop {
-        match app.store.apply(event, now()).await {
+        match app.store.apply(event, app.trusted(), now()).await {
             Ok(applied) => {
                 metrics::event_applied(applied.is_some(), clock::now() - start);
                 return applied;

@@ -8,14 +8,17 @@ mod assets;
 mod auth;
 mod consumer;
 mod extract;
+mod ledger;
 mod livekit;
 mod metrics;
 mod problem;
 mod realtime;
 mod router;
 mod routes;
+mod settling;
 mod store;
 mod sweeper;
+mod trusted;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,18 +27,23 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum::Router;
 use secrecy::SecretString;
+use sidetone_fleet::ledger::Ledger;
 use sidetone_fleet::{Events, Fleet};
 use sidetone_service::ops::{Condition, Readiness};
 use sidetone_service::{Lifecycle, Settings, clock, random};
+use sidetone_vault::Keyring;
 use sidetone_wire::{Role, TenantId, Timestamp, UserId};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tracing::info;
 
-use app::{App, now};
+use app::{App, now, since_boot_ms};
 use auth::{Attempts, Origins, Passwords, Tokens};
 use livekit::Livekit;
 use realtime::Realtime;
+use settling::Settling;
 use store::{NewUser, Store};
+use trusted::TrustedClock;
 
 /// Name of the first user.
 pub const FIRST_USER: &str = "admin";
@@ -59,12 +67,18 @@ pub struct Api {
 
 /// Opens the database and brings it up to date, makes the first user if there is none, binds the
 /// public listener. Events are taken from `fleet` once it runs; `readiness` gets the condition
-/// `database`.
+/// `database`. Recordings lie in `objects`; `keyring` opens their keys.
 ///
 /// # Errors
 /// When the database or the listener is not to be had; the text names the setting.
-pub async fn load(settings: &Settings, fleet: Fleet, readiness: &Readiness) -> anyhow::Result<Api> {
-    load_with(settings, fleet, readiness, REFOUND).await
+pub async fn load(
+    settings: &Settings,
+    fleet: Fleet,
+    readiness: &Readiness,
+    objects: sidetone_vault::Store,
+    keyring: Keyring,
+) -> anyhow::Result<Api> {
+    load_with(settings, fleet, readiness, objects, keyring, REFOUND).await
 }
 
 /// The same, with the time that calls of a former process have to be found again before they are
@@ -73,6 +87,8 @@ pub async fn load_with(
     settings: &Settings,
     fleet: Fleet,
     readiness: &Readiness,
+    objects: sidetone_vault::Store,
+    keyring: Keyring,
     refound: Duration,
 ) -> anyhow::Result<Api> {
     let database = readiness.condition("database");
@@ -90,6 +106,7 @@ pub async fn load_with(
         .with_context(|| format!("SIDETONE_HTTP: cannot listen on {address}"))?;
     let (sockets, realtime) = Realtime::new();
     let events = fleet.events();
+    let clock = trusted_clock(&store).await?;
     let app = Arc::new(App {
         store,
         fleet,
@@ -99,6 +116,11 @@ pub async fn load_with(
         origins: Origins::new(&settings.server.public_url, &settings.server.cors_origins),
         livekit: settings.livekit.access().map(Livekit::new),
         realtime,
+        settling: Settling::default(),
+        erasing: Notify::new(),
+        clock,
+        objects,
+        keyring,
         store_dir: settings.store_dir(),
         session_minutes: settings.session.minutes,
         secure_cookies: settings.server.public_url.starts_with("https://"),
@@ -115,6 +137,17 @@ pub async fn load_with(
         last_beat,
         first_password,
     })
+}
+
+/// The clock that a step of the wall clock does not hurry: it goes on from the first start of a
+/// control plane since the machine started.
+async fn trusted_clock(store: &Store) -> anyhow::Result<TrustedClock> {
+    let (wall, since_boot) = (clock::wall(), since_boot_ms());
+    let (wall, since_boot) = match clock::boot_id() {
+        Some(boot) => store.anchor(boot, wall, since_boot).await?,
+        None => (wall, since_boot),
+    };
+    Ok(TrustedClock::new(wall, since_boot))
 }
 
 /// Brings the database up to date, and nothing else.
@@ -165,6 +198,11 @@ impl Api {
         self.first_password.as_ref()
     }
 
+    /// The book of recordings over this database. Usable at once, also while nothing is served.
+    pub fn ledger(&self) -> Arc<dyn Ledger> {
+        Arc::new(ledger::Book(self.app.clone()))
+    }
+
     /// Serves until the end is asked for. What consumes events ends only after everybody who sends
     /// some has ended.
     ///
@@ -176,6 +214,8 @@ impl Api {
         lifecycle.spawn_last("events", consumer::run(app.clone(), self.events, life));
         let life = lifecycle.clone();
         lifecycle.spawn_vital("realtime", realtime::run(app.clone(), life));
+        let settling = settling::run(app.clone(), lifecycle.clone());
+        lifecycle.spawn_vital("settling", settling);
         let sweeper = sweeper::run(
             app.clone(),
             self.database,

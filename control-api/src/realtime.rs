@@ -6,6 +6,7 @@
 //! **Invariant**: a client that cannot take what it is sent is cut off; nothing waits for it and
 //! nothing is kept for it beyond [`CLIENT_QUEUE`].
 
+mod backlogs;
 mod connect;
 pub(crate) mod levels;
 
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use sidetone_fleet::Fleet;
-use sidetone_service::Lifecycle;
+use sidetone_service::{Lifecycle, clock};
 use sidetone_wire::socket::{CallEventMessage, CallEventType};
 use sidetone_wire::{Call, Signal, TenantId, Timestamp, UserId};
 use socketioxide::extract::SocketRef;
@@ -30,6 +31,7 @@ use crate::app::{App, now};
 use crate::metrics;
 use crate::routes::dashboard::{self, ActiveCall, Metrics};
 use crate::store::Identity;
+use backlogs::Backlogs;
 use levels::Levels;
 
 pub(crate) use connect::serve;
@@ -55,6 +57,7 @@ const GLOBAL: &str = "global-calls";
 pub(crate) struct Realtime {
     io: SocketIo,
     pub(crate) levels: Levels,
+    pub(crate) backlogs: Backlogs,
     /// Tenants whose lists and figures changed since they were last sent.
     changed: Mutex<HashSet<TenantId>>,
 }
@@ -85,6 +88,7 @@ impl Realtime {
         let realtime = Self {
             io,
             levels: Levels::default(),
+            backlogs: Backlogs::default(),
             changed: Mutex::default(),
         };
         (layer, realtime)
@@ -244,6 +248,7 @@ async fn pass_on(app: &App, signal: Signal) {
         }
         // the binary tells it to the readiness
         Signal::LivekitLink { .. } => {}
+        Signal::Backlog(backlog) => app.realtime.backlogs.heard(backlog, clock::now()),
     }
 }
 

@@ -7,14 +7,20 @@
 //! methods of [`Store`] itself are for those who act for no tenant: login, the event consumer, the
 //! sweeper.
 
+mod audit;
 mod calls;
 mod columns;
+mod erasure;
 mod events;
 mod health;
+mod pauses;
 mod people;
+mod policies;
 mod recordings;
 mod sessions;
+mod spools;
 mod statistics;
+mod takes;
 mod tenants;
 mod watchers;
 
@@ -26,9 +32,14 @@ use sidetone_wire::TenantId;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{Any, AnyPool, Executor as _, Transaction};
 
+pub(crate) use audit::{Actor, AuditFilter, Noted, Subject};
 pub(crate) use calls::{CallFilter, CallState, Place};
+pub(crate) use erasure::{Erasure, Remains};
 pub(crate) use events::Applied;
+pub(crate) use pauses::{CallName, Due, Pause, Wanted};
 pub(crate) use people::{NewUser, User, UserChange};
+pub(crate) use policies::Policy;
+pub(crate) use recordings::StoredRecording;
 pub(crate) use sessions::{Identity, LoginUser, NewSession};
 pub(crate) use statistics::Statistics;
 pub(crate) use tenants::{Client, DEFAULT_TENANT};
@@ -40,9 +51,10 @@ const POOL: u32 = 8;
 /// How long a request waits for a connection before it is told that the database is away.
 const ACQUIRE: Duration = Duration::from_secs(5);
 
-/// How long SQLite waits for another writer, in milliseconds.
+/// How long SQLite waits for another writer, in milliseconds; what is erased (keys above all) is
+/// overwritten in its file.
 const SQLITE_SETUP: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; \
-    PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON;";
+    PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;";
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
 
@@ -97,6 +109,7 @@ impl Error {
 pub(crate) struct Store {
     pool: AnyPool,
     begin_write: &'static str,
+    sqlite: bool,
 }
 
 /// One tenant's part of the database. Cheap to clone.
@@ -138,6 +151,7 @@ impl Store {
             // a write that begins as a read may find that another was faster, and SQLite then
             // fails it instead of waiting
             begin_write: if sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" },
+            sqlite,
         };
         Ok(store)
     }

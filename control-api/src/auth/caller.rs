@@ -1,8 +1,9 @@
 //! Who sent the request.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use sidetone_wire::{Role, TenantId};
@@ -11,12 +12,14 @@ use subtle::ConstantTimeEq as _;
 use super::cookies;
 use crate::app::App;
 use crate::problem::Problem;
-use crate::store::{DEFAULT_TENANT, Identity, Tenant};
+use crate::store::{Actor, DEFAULT_TENANT, Identity, Tenant};
 
 /// Whoever sent the request, with what they may do now and their tenant's part of the database.
 pub(crate) struct Caller {
     pub(crate) identity: Identity,
     pub(crate) tenant: Tenant,
+    /// Address of the other end of the connection.
+    address: Option<IpAddr>,
 }
 
 /// A caller whose role includes supervisor.
@@ -24,6 +27,9 @@ pub(crate) struct Supervisor(pub(crate) Caller);
 
 /// A caller whose role includes admin.
 pub(crate) struct Admin(pub(crate) Caller);
+
+/// An admin or an auditor: those who see what everybody does, and change nothing by it.
+pub(crate) struct Reviewer(pub(crate) Caller);
 
 /// How a session was shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +77,14 @@ impl Caller {
         self.identity.role == Role::Admin && self.identity.tenant_slug == DEFAULT_TENANT
     }
 
+    /// Who they are in the audit log.
+    pub(crate) fn actor(&self) -> Actor {
+        Actor {
+            name: self.identity.user.to_string(),
+            address: self.address.map(|address| address.to_string()),
+        }
+    }
+
     /// Whether that is their tenant.
     pub(crate) fn belongs_to(&self, tenant: TenantId) -> bool {
         self.identity.tenant == tenant
@@ -94,6 +108,18 @@ impl FromRequestParts<Arc<App>> for Admin {
         let caller = Caller::from_request_parts(parts, app).await?;
         caller.needs(Role::Admin)?;
         Ok(Self(caller))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Reviewer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, app).await?;
+        match caller.identity.role {
+            Role::Admin | Role::Auditor => Ok(Self(caller)),
+            Role::Supervisor | Role::Agent => Err(Problem::needs_role(Role::Admin)),
+        }
     }
 }
 
@@ -127,9 +153,11 @@ impl FromRequestParts<Arc<App>> for Caller {
                 return Err(Problem::forbidden("csrf_failed", detail));
             }
         }
+        let connection = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         Ok(Self {
             tenant: app.store.tenant(identity.tenant),
             identity,
+            address: connection.map(|ConnectInfo(from)| from.ip()),
         })
     }
 }

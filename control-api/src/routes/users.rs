@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::me;
 use super::page::{self, Page};
 use crate::app::{App, now};
-use crate::auth::{Admin, Caller, PasswordError, check_strength};
+use crate::auth::{Admin, Caller, PasswordError, Reviewer, check_strength};
 use crate::extract::{Json, Path, Query};
 use crate::problem::{Problem, ProblemBody};
 use crate::store::{NewUser, User, UserChange};
@@ -88,14 +88,6 @@ fn view(user: User, tenant: TenantId) -> UserView {
     }
 }
 
-/// Whoever may see the people: admins and auditors.
-fn may_look(caller: &Caller) -> Result<(), Problem> {
-    match caller.identity.role {
-        Role::Admin | Role::Auditor => Ok(()),
-        Role::Supervisor | Role::Agent => Err(Problem::needs_role(Role::Admin)),
-    }
-}
-
 async fn hash(app: &App, password: SecretString) -> Result<String, Problem> {
     check_strength(&password).map_err(|why| Problem::invalid_field("password", why))?;
     app.passwords
@@ -119,10 +111,9 @@ async fn hash(app: &App, password: SecretString) -> Result<String, Problem> {
     ),
 )]
 pub(crate) async fn list(
-    caller: Caller,
+    Reviewer(caller): Reviewer,
     Query(query): Query<ListUsers>,
 ) -> Result<Answer<Page<UserView>>, Problem> {
-    may_look(&caller)?;
     let limit = page::limit(query.limit)?;
     let after = query.cursor.as_deref().map(page::place).transpose()?;
     let users = caller.tenant.users(after.as_deref(), limit + 1).await?;
@@ -142,10 +133,9 @@ pub(crate) async fn list(
     ),
 )]
 pub(crate) async fn one(
-    caller: Caller,
+    Reviewer(caller): Reviewer,
     Path(id): Path<UserId>,
 ) -> Result<Answer<UserView>, Problem> {
-    may_look(&caller)?;
     let user = caller.tenant.user(id).await?;
     let user = user.ok_or_else(|| Problem::not_found("user"))?;
     Ok(Answer(view(user, caller.tenant.id())))

@@ -7,7 +7,7 @@ use sidetone_wire::{
 use sqlx::any::AnyRow;
 
 use super::columns::{Columns as _, Statement, contains};
-use super::{Result, Store, Tenant, Tx, watchers};
+use super::{Result, Store, Tenant, Tx, takes, watchers};
 
 /// Columns of a call, with its newest stored recording.
 const CALL: &str = "SELECT c.id, c.client_id, c.branch_id, c.upstream, c.upstream_call_id, \
@@ -96,9 +96,9 @@ fn call(row: &AnyRow, now: Timestamp) -> Result<Call> {
         recording: RecordingFlag {
             state: row.parsed("recording_state")?,
             started_at: row.opt_time("recording_started_at")?,
-            paused_at: row.opt_time("paused_at")?,
-            paused_by: row.opt_text("paused_by")?,
-            resume_at: row.opt_time("resume_at")?,
+            paused_at: row.opt_time("paused_at")?.filter(|_| ended_at.is_none()),
+            paused_by: row.opt_text("paused_by")?.filter(|_| ended_at.is_none()),
+            resume_at: row.opt_time("resume_at")?.filter(|_| ended_at.is_none()),
         },
         watchers: Vec::new(),
         levels: None,
@@ -290,8 +290,8 @@ impl Store {
         let mut tx = self.write().await?;
         let done = sqlx::query(
             "UPDATE calls SET status = 'ended', end_class = $1, end_code = $2, \
-             ended_at = CASE WHEN seen_at > $3 THEN seen_at ELSE $3 END, \
-             recording_state = 'off' WHERE id = $4 AND ended_at IS NULL AND seen_at < $5",
+             ended_at = CASE WHEN seen_at > $3 THEN seen_at ELSE $3 END \
+             WHERE id = $4 AND ended_at IS NULL AND seen_at < $5",
         )
         .bind(reason.class.as_str())
         .bind(&reason.code)
@@ -307,6 +307,7 @@ impl Store {
             .bind(id.to_string())
             .execute(&mut *tx)
             .await?;
+        takes::lamp(&mut tx, id).await?;
         let call = in_transaction(&mut tx, id, now).await?;
         tx.commit().await?;
         Ok(call)

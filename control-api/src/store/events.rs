@@ -5,13 +5,13 @@
 //! applied whenever they come, and are idempotent by the recording's id.
 
 use sidetone_wire::{
-    Call, CallEvent, CallFacts, CallId, EndReason, Manifest, Numbered, RecordingId, TakeState,
-    TenantId, Timestamp, UserId, socket::CallEventType,
+    Call, CallEvent, CallFacts, CallId, EndReason, Numbered, TenantId, Timestamp, UserId,
+    socket::CallEventType,
 };
-use tracing::{info, warn};
+use tracing::info;
 
 use super::columns::{Columns as _, json};
-use super::{Result, Store, Tx, calls, tenants};
+use super::{Result, Store, Tx, calls, pauses, takes, tenants};
 
 /// What an event changed.
 #[derive(Debug, Clone)]
@@ -22,31 +22,18 @@ pub(crate) struct Applied {
 }
 
 impl Store {
-    /// Applies an event; `None` when it changed nothing.
-    pub(crate) async fn apply(&self, event: &Numbered, now: Timestamp) -> Result<Option<Applied>> {
+    /// Applies an event; `None` when it changed nothing. `trusted` is what time-outs count from,
+    /// `now` is what is shown.
+    pub(crate) async fn apply(
+        &self,
+        event: &Numbered,
+        trusted: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<Applied>> {
         let mut tx = self.write().await?;
-        let id = event.call;
         let fresh = advance(&mut tx, event).await?;
-        let changed = match &event.event {
-            CallEvent::RecordingStarted {
-                recording,
-                started_at,
-            } => recording_started(&mut tx, id, *recording, *started_at, fresh).await?,
-            CallEvent::RecordingStored(manifest) => {
-                recording_stored(&mut tx, id, manifest, fresh).await?
-            }
-            CallEvent::RecordingFailed { recording, error } => {
-                recording_failed(&mut tx, id, *recording, error, fresh, now).await?
-            }
-            CallEvent::Facts(_) | CallEvent::Ended { .. } | CallEvent::ListenerLeft { .. }
-                if !fresh =>
-            {
-                None
-            }
-            CallEvent::Facts(facts) => Some(apply_facts(&mut tx, id, facts, now).await?),
-            CallEvent::Ended { at, reason } => ended(&mut tx, id, *at, reason).await?,
-            CallEvent::ListenerLeft { user } => listener_left(&mut tx, id, *user).await?,
-        };
+        let changed = change(&mut tx, event, fresh, trusted, now).await?;
+        let id = event.call;
         let applied = match changed {
             Some(kind) => calls::in_transaction(&mut tx, id, now)
                 .await?
@@ -65,6 +52,46 @@ impl Store {
             .await?;
         Ok(())
     }
+}
+
+/// Does what an event says; gives what it was to the call. `fresh`: it is the newest of the call's
+/// present holder.
+async fn change(
+    tx: &mut Tx,
+    event: &Numbered,
+    fresh: bool,
+    trusted: Timestamp,
+    now: Timestamp,
+) -> Result<Option<CallEventType>> {
+    let id = event.call;
+    let updated = |changed: bool| changed.then_some(CallEventType::Updated);
+    Ok(match &event.event {
+        CallEvent::RecordingStarted {
+            recording,
+            started_at,
+        } => updated(takes::started(tx, id, *recording, *started_at, fresh).await?),
+        CallEvent::RecordingPaused { at, by, .. } => {
+            updated(pauses::by_rule(tx, id, *at, by, trusted).await?)
+        }
+        CallEvent::RecordingDegraded {
+            recording,
+            degraded,
+        } => updated(takes::degraded(tx, id, *recording, *degraded).await?),
+        CallEvent::RecordingEnded { recording } => {
+            updated(takes::ended(tx, id, *recording, now).await?)
+        }
+        CallEvent::RecordingFailed { recording, error } => {
+            updated(takes::failed(tx, id, *recording, error, now).await?)
+        }
+        CallEvent::Facts(_) | CallEvent::Ended { .. } | CallEvent::ListenerLeft { .. }
+            if !fresh =>
+        {
+            None
+        }
+        CallEvent::Facts(facts) => Some(apply_facts(tx, id, facts, now).await?),
+        CallEvent::Ended { at, reason } => ended(tx, id, *at, reason).await?,
+        CallEvent::ListenerLeft { user } => listener_left(tx, id, *user).await?,
+    })
 }
 
 /// Moves the call's cursor to the event; `false` when it was there or further already.
@@ -179,6 +206,8 @@ async fn update(
     .bind(id.to_string())
     .execute(&mut **tx)
     .await?;
+    // a call that was taken for over may still be paused
+    takes::lamp(tx, id).await?;
     // recordings belong to whom the call belongs to
     sqlx::query("UPDATE recordings SET client_id = $1 WHERE call_id = $2 AND client_id <> $1")
         .bind(tenant.to_string())
@@ -204,8 +233,7 @@ async fn ended(
 ) -> Result<Option<CallEventType>> {
     let done = sqlx::query(
         "UPDATE calls SET status = 'ended', end_class = $1, end_code = $2, \
-         ended_at = CASE WHEN started_at > $3 THEN started_at ELSE $3 END, \
-         recording_state = CASE WHEN recording_state = 'failed' THEN 'failed' ELSE 'off' END \
+         ended_at = CASE WHEN started_at > $3 THEN started_at ELSE $3 END \
          WHERE id = $4 AND ended_at IS NULL",
     )
     .bind(reason.class.as_str())
@@ -218,6 +246,7 @@ async fn ended(
         .bind(id.to_string())
         .execute(&mut **tx)
         .await?;
+    takes::lamp(tx, id).await?;
     Ok((done.rows_affected() > 0).then_some(CallEventType::Ended))
 }
 
@@ -228,127 +257,4 @@ async fn listener_left(tx: &mut Tx, id: CallId, user: UserId) -> Result<Option<C
         .execute(&mut **tx)
         .await?;
     Ok((done.rows_affected() > 0).then_some(CallEventType::Updated))
-}
-
-async fn recording_started(
-    tx: &mut Tx,
-    call: CallId,
-    recording: RecordingId,
-    started_at: Timestamp,
-    fresh: bool,
-) -> Result<Option<CallEventType>> {
-    let done = sqlx::query(
-        "INSERT INTO recordings (id, call_id, client_id, state, started_at) \
-         SELECT $1, c.id, c.client_id, 'recording', CAST($2 AS BIGINT) FROM calls c \
-         WHERE c.id = $3 ON CONFLICT (id) DO NOTHING",
-    )
-    .bind(recording.to_string())
-    .bind(started_at.unix_ms())
-    .bind(call.to_string())
-    .execute(&mut **tx)
-    .await?;
-    if done.rows_affected() == 0 || !fresh {
-        return Ok(None);
-    }
-    sqlx::query(
-        "UPDATE calls SET recording_state = 'recording', recording_started_at = $1 \
-         WHERE id = $2 AND ended_at IS NULL",
-    )
-    .bind(started_at.unix_ms())
-    .bind(call.to_string())
-    .execute(&mut **tx)
-    .await?;
-    Ok(Some(CallEventType::Updated))
-}
-
-async fn recording_stored(
-    tx: &mut Tx,
-    call: CallId,
-    manifest: &Manifest,
-    fresh: bool,
-) -> Result<Option<CallEventType>> {
-    let done = sqlx::query(
-        "INSERT INTO recordings (id, call_id, client_id, state, started_at, duration_ms, channels, \
-         gaps, pauses, bytes, sha256, object) \
-         SELECT $1, c.id, c.client_id, 'stored', CAST($2 AS BIGINT), CAST($3 AS BIGINT), $4, $5, \
-         $6, CAST($7 AS BIGINT), $8, $9 FROM calls c WHERE c.id = $10 \
-         ON CONFLICT (id) DO UPDATE SET state = 'stored', started_at = excluded.started_at, \
-         duration_ms = excluded.duration_ms, channels = excluded.channels, gaps = excluded.gaps, \
-         pauses = excluded.pauses, bytes = excluded.bytes, sha256 = excluded.sha256, \
-         object = excluded.object, error = NULL WHERE recordings.state NOT IN ('stored', 'erased')",
-    )
-    .bind(manifest.recording.to_string())
-    .bind(manifest.started_at.unix_ms())
-    .bind(manifest.duration_ms.cast_signed())
-    .bind(json(&manifest.channels))
-    .bind(json(&manifest.gaps))
-    .bind(json(&manifest.pauses))
-    .bind(manifest.bytes.cast_signed())
-    .bind(&manifest.sha256)
-    .bind(&manifest.object)
-    .bind(call.to_string())
-    .execute(&mut **tx)
-    .await?;
-    if done.rows_affected() == 0 {
-        if call_is_unknown(tx, call).await? {
-            warn!(%call, recording = %manifest.recording, object = manifest.object,
-                "a recording of a call that is not in the database: the file stays, unlisted");
-        }
-        return Ok(None);
-    }
-    if fresh {
-        lamp_off(tx, call, "off").await?;
-    }
-    Ok(Some(CallEventType::Updated))
-}
-
-async fn recording_failed(
-    tx: &mut Tx,
-    call: CallId,
-    recording: RecordingId,
-    error: &str,
-    fresh: bool,
-    now: Timestamp,
-) -> Result<Option<CallEventType>> {
-    let done = sqlx::query(
-        "INSERT INTO recordings (id, call_id, client_id, state, started_at, error) \
-         SELECT $1, c.id, c.client_id, $2, CAST($3 AS BIGINT), $4 FROM calls c WHERE c.id = $5 \
-         ON CONFLICT (id) DO UPDATE SET state = excluded.state, error = excluded.error \
-         WHERE recordings.state IN ('recording', 'sealed')",
-    )
-    .bind(recording.to_string())
-    .bind(TakeState::Failed.as_str())
-    .bind(now.unix_ms())
-    .bind(error)
-    .bind(call.to_string())
-    .execute(&mut **tx)
-    .await?;
-    if done.rows_affected() == 0 {
-        return Ok(None);
-    }
-    if fresh {
-        lamp_off(tx, call, "failed").await?;
-    }
-    Ok(Some(CallEventType::Updated))
-}
-
-/// The call's recording light once a take is over, unless another one runs.
-async fn lamp_off(tx: &mut Tx, call: CallId, state: &str) -> Result<()> {
-    sqlx::query(
-        "UPDATE calls SET recording_state = $1 WHERE id = $2 AND NOT EXISTS \
-         (SELECT 1 FROM recordings r WHERE r.call_id = calls.id AND r.state = 'recording')",
-    )
-    .bind(state)
-    .bind(call.to_string())
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
-async fn call_is_unknown(tx: &mut Tx, call: CallId) -> Result<bool> {
-    let row = sqlx::query("SELECT COUNT(*) AS n FROM calls WHERE id = $1")
-        .bind(call.to_string())
-        .fetch_one(&mut **tx)
-        .await?;
-    Ok(row.int("n")? == 0)
 }

@@ -1,6 +1,7 @@
 //! Receipts, heartbeats and what is cleared away.
 
 use sidetone_wire::Timestamp;
+use uuid::Uuid;
 
 use super::columns::Columns as _;
 use super::{Result, Store};
@@ -54,5 +55,56 @@ impl Store {
             .fetch_optional(&self.pool)
             .await?;
         row.map(|row| row.time("at")).transpose()
+    }
+
+    /// Whether a webhook was taken.
+    pub(crate) async fn webhook_taken(&self, source: &str, event_id: &str) -> Result<bool> {
+        let row = sqlx::query(
+            "SELECT COUNT(*) AS n FROM webhook_receipts WHERE source = $1 AND event_id = $2",
+        )
+        .bind(source)
+        .bind(event_id)
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(row.int("n")? > 0)
+    }
+
+    /// What the wall clock said at a moment of the machine's present start, both in milliseconds:
+    /// that of the first control plane since, which is this one if there is none.
+    pub(crate) async fn anchor(
+        &self,
+        boot: Uuid,
+        wall: i64,
+        since_boot: i64,
+    ) -> Result<(i64, i64)> {
+        let mut tx = self.write().await?;
+        sqlx::query(
+            "INSERT INTO boots (id, wall_ms, since_boot_ms) VALUES ($1, $2, $3) \
+             ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(boot.to_string())
+        .bind(wall)
+        .bind(since_boot)
+        .execute(&mut *tx)
+        .await?;
+        let row = sqlx::query("SELECT wall_ms, since_boot_ms FROM boots WHERE id = $1")
+            .bind(boot.to_string())
+            .fetch_one(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok((row.int("wall_ms")?, row.int("since_boot_ms")?))
+    }
+
+    /// The database's own clock, where it runs on its own.
+    pub(crate) async fn clock(&self) -> Result<Option<Timestamp>> {
+        if self.sqlite {
+            return Ok(None);
+        }
+        let row = sqlx::query(
+            "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS now_ms",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(Some(row.time("now_ms")?))
     }
 }

@@ -6,11 +6,13 @@ use std::time::Duration;
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
+use sidetone_fleet::ledger::Ledger;
 use sidetone_fleet::take::Guard;
 use sidetone_fleet::{EventLog, Fleet};
 use sidetone_service::config::Input;
 use sidetone_service::ops::Readiness;
 use sidetone_service::{Lifecycle, Settings, clock};
+use sidetone_vault::Keyring;
 use sidetone_wire::{
     CallEvent, CallFacts, CallId, Capability, Command, CommandError, Direction, NodeId, Party,
     Reply, Timestamp, Upstream,
@@ -26,6 +28,9 @@ const DEADLINE: Duration = Duration::from_secs(10);
 pub(crate) struct World {
     pub(crate) url: String,
     pub(crate) fleet: Fleet,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) objects: sidetone_vault::Store,
+    pub(crate) keyring: Keyring,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) dir: TempDir,
     client: reqwest::Client,
@@ -89,15 +94,27 @@ impl World {
         let input = Input::from_vars(base.iter().chain(more).copied());
         let settings = Settings::load_from(&input).unwrap();
         let fleet = Fleet::in_process();
-        let api = control_api::load_with(&settings, fleet.clone(), &Readiness::new(), refound)
-            .await
-            .unwrap();
+        let keyring = Keyring::from_base64(&settings.keys.recording_key).unwrap();
+        let objects = sidetone_vault::Store::local(&settings.store_dir()).unwrap();
+        let api = control_api::load_with(
+            &settings,
+            fleet.clone(),
+            &Readiness::new(),
+            objects.clone(),
+            keyring.clone(),
+            refound,
+        );
+        let api = api.await.unwrap();
+        let ledger = api.ledger();
         let url = format!("http://{}", api.address().unwrap());
         let lifecycle = Lifecycle::new(Duration::from_secs(5));
         lifecycle.spawn_vital("control-api", api.run(lifecycle.clone()));
         Self {
             url,
             fleet,
+            ledger,
+            objects,
+            keyring,
             lifecycle,
             dir,
             client: reqwest::Client::new(),
@@ -193,6 +210,10 @@ impl User {
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> (StatusCode, Value) {
         answer(self.request(Method::POST, path).json(body)).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> (StatusCode, Value) {
+        answer(self.request(Method::PUT, path).json(body)).await
     }
 
     pub(crate) async fn patch(&self, path: &str, body: &Value) -> (StatusCode, Value) {
@@ -359,6 +380,10 @@ fn usual(command: &Command) -> Result<Reply, CommandError> {
         Command::Unlisten { .. }
         | Command::UnlistenAll { .. }
         | Command::WatchLevels { .. }
+        | Command::PauseRecording { .. }
+        | Command::ResumeRecording { .. }
+        | Command::StopRecording { .. }
+        | Command::EraseTakes { .. }
         | Command::RoomChanged { .. } => Ok(Reply::Done),
     }
 }
