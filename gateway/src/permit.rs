@@ -393,7 +393,10 @@ mod tests {
         let mut told = 0;
         for n in 0..30 {
             let now = now + Duration::from_millis(n * 100);
-            assert!(n == 0 || !permit.handle_digit(at(10), now), "paused already");
+            assert!(
+                n == 0 || !permit.handle_digit(at(10), now),
+                "paused already"
+            );
             told += u32::from(permit.is_untold());
             permit.told();
         }

@@ -5,7 +5,8 @@ mute {name, muted}                   unpublish {name}
 participants -> {participants}       heard {hz: [...]} -> {tracks}
 send_text {topic, text, attributes?} send_data {topic, text}
 serve_rpc {method, reply}            perform_rpc {to, method, payload} -> {reply}
-allow {identity | null}              leave
+allow {identity | null}              press {digit}
+leave
 """
 
 from __future__ import annotations
@@ -108,6 +109,10 @@ class Peer:
             allow_all_participants=identity is None, participant_permissions=permissions
         )
 
+    async def press(self, ask: dict[str, Any]) -> None:
+        code = "0123456789*#ABCD".index(ask["digit"])
+        await self.room.local_participant.publish_dtmf(code=code, digit=ask["digit"])
+
     async def leave(self, _: dict[str, Any]) -> None:
         for tone in self.tones.values():
             tone.task.cancel()
@@ -120,7 +125,7 @@ async def main() -> None:
     peer = Peer()
     names = [
         "join", "publish_tone", "mute", "unpublish", "participants", "heard", "send_text",
-        "send_data", "serve_rpc", "perform_rpc", "allow", "leave",
+        "send_data", "serve_rpc", "perform_rpc", "allow", "press", "leave",
     ]  # fmt: skip
     await serve({name: getattr(peer, name) for name in names})
 

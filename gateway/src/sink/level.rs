@@ -219,7 +219,7 @@ mod tests {
                 current_speaker,
                 ..
             }) => Some((levels.customer, levels.agent, current_speaker)),
-            Ok(Signal::LivekitLink { .. }) | Err(_) => None,
+            Ok(Signal::LivekitLink { .. } | Signal::Backlog(_)) | Err(_) => None,
         }
     }
 

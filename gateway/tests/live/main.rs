@@ -8,6 +8,7 @@
 
 mod faults;
 mod hearing;
+mod keeping;
 mod peers;
 mod tapping;
 mod world;

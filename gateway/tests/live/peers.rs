@@ -18,6 +18,7 @@ use crate::world::{DEADLINE, credentials};
 #[derive(Debug)]
 enum Act {
     Mute(bool),
+    Say(Vec<Arc<[u8]>>, oneshot::Sender<()>),
     PublishAgain,
     Leave(oneshot::Sender<()>),
 }
@@ -52,9 +53,7 @@ impl Peer {
             .await
             .expect("joined");
         // sounds over and over: whole cycles fit a second
-        let packets = Tone::new(hz, -12.0)
-            .and_then(|mut tone| tone.packets(50))
-            .expect("encoded");
+        let packets = sounds(hz);
         let (acts, queue) = mpsc::channel(8);
         tokio::spawn(sound(Box::new(room), packets, queue));
         Self { acts }
@@ -62,6 +61,13 @@ impl Peer {
 
     async fn act(&self, act: Act) {
         self.acts.send(act).await.expect("the party lives");
+    }
+
+    /// Says these packets over and over from now on; returns when the first one is on its way.
+    pub(crate) async fn say(&self, packets: &[Arc<[u8]>]) {
+        let (begun, begins) = oneshot::channel();
+        self.act(Act::Say(packets.to_vec(), begun)).await;
+        begins.await.expect("the party lives");
     }
 
     pub(crate) async fn mute(&self, muted: bool) {
@@ -84,8 +90,15 @@ impl Peer {
     }
 }
 
-async fn sound(mut room: Box<Room>, packets: Vec<Vec<u8>>, mut acts: mpsc::Receiver<Act>) {
-    let packets: Vec<Arc<[u8]>> = packets.into_iter().map(Arc::from).collect();
+/// A second of a tone.
+pub(crate) fn sounds(hz: f64) -> Vec<Arc<[u8]>> {
+    let packets = Tone::new(hz, -12.0).and_then(|mut tone| tone.packets(50));
+    let packets = packets.expect("encoded").into_iter();
+    packets.map(Arc::from).collect()
+}
+
+async fn sound(mut room: Box<Room>, mut packets: Vec<Arc<[u8]>>, mut acts: mpsc::Receiver<Act>) {
+    let mut begun: Option<oneshot::Sender<()>> = None;
     let mut track = room.publish(PublishOptions::opus("microphone"));
     let mut muted = false;
     let mut ticks = tokio::time::interval(Duration::from_millis(20));
@@ -100,6 +113,10 @@ async fn sound(mut room: Box<Room>, packets: Vec<Vec<u8>>, mut acts: mpsc::Recei
                 Some(Act::Mute(now)) => {
                     muted = now;
                     room.set_muted(track, muted);
+                }
+                Some(Act::Say(others, tell)) => {
+                    packets = others;
+                    begun = Some(tell);
                 }
                 Some(Act::PublishAgain) => {
                     room.unpublish(track);
@@ -116,6 +133,9 @@ async fn sound(mut room: Box<Room>, packets: Vec<Vec<u8>>, mut acts: mpsc::Recei
                 count += 1;
                 if !muted {
                     write(&mut room, track, &packets, count);
+                }
+                if let Some(begun) = begun.take() {
+                    let _ = begun.send(());
                 }
             }
         }

@@ -5,14 +5,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sidetone_fleet::Fleet;
-use sidetone_fleet::take::{Outcome, Recorder, Take, TakeError, TakeStart};
+use sidetone_fleet::ledger::MemoryLedger;
+use sidetone_fleet::take::{Durable, Recorder, Take, TakeError, TakeStart};
 use sidetone_media::{MediaTime, Packet};
 use sidetone_room::token::Credentials;
 use sidetone_service::Lifecycle;
 use sidetone_testkit::{LivekitServer, wait_some};
 use sidetone_wire::{
     CallEvent, CallFacts, CallId, Command, CommandError, GapReason, MonitorRoom, NodeId, Numbered,
-    Party, Reply, Signal, UserId,
+    Party, RecordingId, Reply, Signal, UserId,
 };
 use tokio::task::JoinHandle;
 
@@ -34,36 +35,69 @@ fn logs() {
     );
 }
 
-/// What a take was given.
+/// What a take was given, and what it keeps of that.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Taken {
     pub(crate) call: Option<CallId>,
+    pub(crate) recording: Option<RecordingId>,
     pub(crate) tenant: String,
     pub(crate) packets: HashMap<Party, u64>,
     pub(crate) latest: MediaTime,
     pub(crate) names: HashMap<Party, String>,
     pub(crate) gaps: Vec<(MediaTime, MediaTime, GapReason)>,
+    pub(crate) pauses: Vec<Paused>,
+    pub(crate) kept: Vec<(MediaTime, Arc<[u8]>)>,
     pub(crate) ended_at: Option<MediaTime>,
+    pub(crate) discarded: bool,
+}
+
+/// A stretch that was paused.
+#[derive(Debug, Clone)]
+pub(crate) struct Paused {
+    pub(crate) from: MediaTime,
+    pub(crate) to: Option<MediaTime>,
+    pub(crate) by: String,
+}
+
+impl Paused {
+    fn holds(&self, at: MediaTime) -> bool {
+        self.from <= at && self.to.is_none_or(|to| at < to)
+    }
 }
 
 impl Taken {
     pub(crate) fn heard(&self, party: Party) -> u64 {
         self.packets.get(&party).copied().unwrap_or_default()
     }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.pauses.last().is_some_and(|pause| pause.to.is_none())
+    }
+
+    /// How many packets are kept that are one of these.
+    pub(crate) fn kept_of(&self, sounds: &[Arc<[u8]>]) -> usize {
+        let kept = self.kept.iter();
+        kept.filter(|(_, payload)| sounds.contains(payload)).count()
+    }
 }
 
 /// A recorder that remembers.
 #[derive(Default)]
-pub(crate) struct Takes(Mutex<Vec<Arc<Mutex<Taken>>>>);
+pub(crate) struct Takes {
+    takes: Mutex<Vec<Arc<Mutex<Taken>>>>,
+    /// Callbacks of a disk that is slow until the test says otherwise.
+    waiting: Arc<Mutex<Option<Vec<Durable>>>>,
+    erased: Mutex<Vec<RecordingId>>,
+}
 
 struct OneTake {
     taken: Arc<Mutex<Taken>>,
-    outcome: Outcome,
+    waiting: Arc<Mutex<Option<Vec<Durable>>>>,
 }
 
 impl Takes {
     pub(crate) fn all(&self) -> Vec<Taken> {
-        let takes = self.0.lock().unwrap();
+        let takes = self.takes.lock().unwrap();
         takes
             .iter()
             .map(|take| take.lock().unwrap().clone())
@@ -76,25 +110,65 @@ impl Takes {
             .filter(|take| take.call == Some(call))
             .collect()
     }
+
+    /// From here on nothing is durable before [`Takes::let_disk_go_on`].
+    pub(crate) fn hold_disk(&self) {
+        *self.waiting.lock().unwrap() = Some(Vec::new());
+    }
+
+    /// How much waits for the disk.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.lock().unwrap().as_ref().map_or(0, Vec::len)
+    }
+
+    pub(crate) fn let_disk_go_on(&self) {
+        for durable in self.waiting.lock().unwrap().take().unwrap() {
+            durable(Ok(()));
+        }
+    }
+
+    /// What was to be destroyed.
+    pub(crate) fn erased(&self) -> Vec<RecordingId> {
+        self.erased.lock().unwrap().clone()
+    }
 }
 
 impl Recorder for Takes {
-    fn begin(&self, start: TakeStart, outcome: Outcome) -> Result<Box<dyn Take>, TakeError> {
+    fn begin(&self, start: TakeStart) -> Result<Box<dyn Take>, TakeError> {
         let taken = Arc::new(Mutex::new(Taken {
             call: Some(start.call),
+            recording: Some(start.recording),
             tenant: start.tenant,
             ..Taken::default()
         }));
-        self.0.lock().unwrap().push(taken.clone());
-        Ok(Box::new(OneTake { taken, outcome }))
+        self.takes.lock().unwrap().push(taken.clone());
+        let waiting = self.waiting.clone();
+        Ok(Box::new(OneTake { taken, waiting }))
+    }
+
+    fn erase(&self, recordings: &[RecordingId]) {
+        self.erased.lock().unwrap().extend(recordings);
+    }
+}
+
+impl OneTake {
+    fn when_durable(&self, durable: Durable) {
+        match &mut *self.waiting.lock().unwrap() {
+            Some(waiting) => waiting.push(durable),
+            None => durable(Ok(())),
+        }
     }
 }
 
 impl Take for OneTake {
     fn write(&mut self, party: Party, packet: &Packet) {
         let mut taken = self.taken.lock().unwrap();
+        if taken.pauses.iter().any(|pause| pause.holds(packet.at)) {
+            return;
+        }
         *taken.packets.entry(party).or_default() += 1;
         taken.latest = taken.latest.max(packet.at);
+        taken.kept.push((packet.at, packet.payload.clone()));
     }
 
     fn name(&mut self, party: Party, name: &str) {
@@ -109,9 +183,37 @@ impl Take for OneTake {
         self.taken.lock().unwrap().gaps.push((from, to, reason));
     }
 
+    fn pause(&mut self, at: MediaTime, by: &str, durable: Durable) {
+        let mut taken = self.taken.lock().unwrap();
+        if !taken.is_paused() {
+            taken.pauses.push(Paused {
+                from: at,
+                to: None,
+                by: by.to_owned(),
+            });
+            taken.kept.retain(|(kept, _)| *kept < at);
+        }
+        drop(taken);
+        self.when_durable(durable);
+    }
+
+    fn resume(&mut self, at: MediaTime, durable: Durable) {
+        if let Some(pause) = self.taken.lock().unwrap().pauses.last_mut() {
+            pause.to.get_or_insert(at);
+        }
+        self.when_durable(durable);
+    }
+
+    fn is_degraded(&self) -> bool {
+        false
+    }
+
     fn end(self: Box<Self>, at: MediaTime) {
         self.taken.lock().unwrap().ended_at = Some(at);
-        (self.outcome)(Err(TakeError::Seal("kept in memory only".to_owned())));
+    }
+
+    fn discard(self: Box<Self>) {
+        self.taken.lock().unwrap().discarded = true;
     }
 }
 
@@ -119,6 +221,7 @@ impl Take for OneTake {
 pub(crate) struct World {
     pub(crate) fleet: Fleet,
     pub(crate) takes: Arc<Takes>,
+    pub(crate) ledger: Arc<MemoryLedger>,
     pub(crate) life: Lifecycle,
     events: Arc<Mutex<Vec<Numbered>>>,
     running: Option<JoinHandle<anyhow::Result<()>>>,
@@ -133,6 +236,7 @@ impl World {
         logs();
         let fleet = Fleet::in_process();
         let takes = Arc::new(Takes::default());
+        let ledger = Arc::new(MemoryLedger::default());
         let settings = gateway::Settings {
             url: url.to_owned(),
             credentials,
@@ -141,13 +245,14 @@ impl World {
             record: true,
         };
         let life = Lifecycle::new(Duration::from_secs(5));
-        let gateway = gateway::load(settings, fleet.clone(), takes.clone());
+        let gateway = gateway::load(settings, fleet.clone(), takes.clone(), ledger.clone());
         let running = Some(tokio::spawn(gateway.run(life.clone())));
         let events = Arc::new(Mutex::new(Vec::new()));
         tokio::spawn(collect(fleet.clone(), events.clone()));
         Self {
             fleet,
             takes,
+            ledger,
             life,
             events,
             running,
@@ -229,6 +334,15 @@ impl World {
             .command(call, Command::Unlisten { call, monitor })
             .await;
         assert_eq!(answer, Ok(Reply::Done));
+    }
+
+    /// Asks for something to be done to a call.
+    pub(crate) async fn command(
+        &self,
+        call: CallId,
+        command: Command,
+    ) -> Result<Reply, CommandError> {
+        self.fleet.command(call, command).await
     }
 
     /// Asks the gateway to end and waits until it has.

@@ -160,6 +160,15 @@ impl PythonPeer {
         Ok(answer["sid"].as_str().unwrap_or_default().to_owned())
     }
 
+    /// Presses a key: LiveKit's DTMF message, as a telephone's keys make it.
+    ///
+    /// # Errors
+    /// When it is no key, or the program is gone.
+    pub async fn press(&mut self, digit: char) -> Result<()> {
+        let command = json!({"do": "press", "digit": digit});
+        self.call(command).await.map(drop)
+    }
+
     /// What is heard on each subscribed track, at the frequencies asked for.
     ///
     /// # Errors
