@@ -50,10 +50,17 @@ export function useCall(id: string): UseQueryResult<Call> {
   });
 }
 
-/** The recordings of a call. */
-export function useRecordings(callId: string): UseQueryResult<Recording[]> {
-  return useQuery({
+/** How often it is looked whether a recording has arrived in the store. */
+const ARRIVES_EVERY_MS = 3_000;
+
+/** The recordings of a call, looked at again while one is on its way to the store. */
+export function useRecordings(callId: string, ended: boolean): UseQueryResult<Recording[]> {
+  const isUnderWay = ({ state }: Recording) =>
+    state === "sealed" || (ended && state === "recording");
+  return useQuery<Recording[]>({
     queryKey: keys.recordings(callId),
+    refetchInterval: ({ state }) =>
+      state.data?.some(isUnderWay) === true ? ARRIVES_EVERY_MS : false,
     queryFn: async ({ signal }) => {
       const path = `/api/calls/${encodeURIComponent(callId)}/recordings`;
       const found = await request<Page<Recording> | Recording[]>("GET", path, { signal });

@@ -123,6 +123,17 @@ export async function request<T>(
   }
 }
 
+/** Asks whether something can be had, without having it. Throws `ApiError` when it cannot. */
+export async function probe(url: string): Promise<void> {
+  let response: Response;
+  try {
+    response = await fetch(url, { method: "HEAD", credentials: "same-origin" });
+  } catch {
+    throw new ApiError(0, "unreachable", "The server cannot be reached.");
+  }
+  if (!response.ok) throw await problem(response);
+}
+
 /** What to tell a person about any failure. */
 export function errorText(error: unknown): string {
   return error instanceof Error ? error.message : "Something unexpected happened.";

@@ -10,6 +10,8 @@ export const keys = {
   activeCalls: ["calls", "active"] as const,
   histories: ["calls", "history"] as const,
   call: (id: string) => ["call", id] as const,
+  retention: ["retention"] as const,
+  backlog: ["backlog"] as const,
   recordings: (callId: string) => ["recordings", callId] as const,
 };
 

@@ -57,7 +57,7 @@ export function useLogout() {
   });
 }
 
-/** Whether a role may hear calls. */
-export function mayListen(me: Me): boolean {
+/** Whether a role may hear calls and act on them. */
+export function maySupervise(me: Me): boolean {
   return me.role === "admin" || me.role === "supervisor";
 }

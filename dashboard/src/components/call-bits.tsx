@@ -1,12 +1,4 @@
-import {
-  Eye,
-  PhoneIncoming,
-  PhoneOutgoing,
-  Globe,
-  Circle,
-  Pause,
-  TriangleAlert,
-} from "lucide-react";
+import { Eye, Globe, PhoneIncoming, PhoneOutgoing } from "lucide-react";
 import { Badge } from "@/components/ui/badge";
 import { Tooltip } from "@/components/ui/tooltip";
 import { cn } from "@/lib/cn";
@@ -15,7 +7,6 @@ import { duration, momentWithZone, words } from "@/lib/format";
 import { useNow } from "@/lib/ticker";
 import type { Call } from "@/wire/Call";
 import type { Direction } from "@/wire/Direction";
-import type { RecordingFlag } from "@/wire/RecordingFlag";
 import type { Upstream } from "@/wire/Upstream";
 import type { Watcher } from "@/wire/Watcher";
 
@@ -65,34 +56,6 @@ export function CallTimer({ call }: { call: Call }) {
     >
       {duration(secondsOf(call, now))}
     </time>
-  );
-}
-
-const RECORDING = {
-  recording: { icon: Circle, text: "REC", hint: "Being recorded", look: "text-bad-ink" },
-  paused: { icon: Pause, text: "Paused", hint: "Recording is paused", look: "text-warn-ink" },
-  degraded: {
-    icon: TriangleAlert,
-    text: "REC",
-    hint: "Being recorded, but something was lost",
-    look: "text-warn-ink",
-  },
-  failed: { icon: TriangleAlert, text: "Failed", hint: "Recording failed", look: "text-bad-ink" },
-} as const;
-
-/** The recording light; nothing when it is off. */
-export function RecordingLight({ flag }: { flag: RecordingFlag }) {
-  if (flag.state === "off") return null;
-  const { icon: Icon, text, hint, look } = RECORDING[flag.state];
-  return (
-    <span
-      title={hint}
-      className={cn("inline-flex items-center gap-1 text-2xs font-semibold tracking-wide", look)}
-    >
-      <Icon aria-hidden className={cn("size-2.5", flag.state === "recording" && "fill-current")} />
-      {text}
-      <span className="sr-only">. {hint}</span>
-    </span>
   );
 }
 

@@ -4,16 +4,13 @@ import { useCall, useRecordings } from "@/api/calls";
 import { errorText } from "@/api/client";
 import { useListening } from "@/audio/context";
 import type { HeardParty } from "@/audio/listener";
-import {
-  CallTimer,
-  RecordingLight,
-  StatusDot,
-  UpstreamBadge,
-  Watchers,
-} from "@/components/call-bits";
+import { CallTimer, StatusDot, UpstreamBadge, Watchers } from "@/components/call-bits";
+import { ConsentControl } from "@/components/consent-control";
 import { LevelMeter } from "@/components/level-meter";
 import { ListenButton } from "@/components/listen-button";
 import { PartySound } from "@/components/party-sound";
+import { RecordingControl } from "@/components/recording-control";
+import { RecordingLight } from "@/components/recording-light";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { Notice } from "@/components/ui/notice";
@@ -28,7 +25,7 @@ import { isEnded } from "@/realtime/patches";
 import type { Call } from "@/wire/Call";
 import type { Me } from "@/wire/Me";
 
-const RecordingPlayer = lazy(() => import("@/player/recording-player"));
+const RecordingCard = lazy(() => import("@/player/recording-card"));
 
 interface Props {
   callId: string;
@@ -68,8 +65,8 @@ export function CallPanel({ callId, me, onClose, wide = false }: Props) {
           <Header call={call.data} me={me} onClose={onClose} />
           <div className="min-h-0 flex-1 overflow-y-auto">
             {!isEnded(call.data) && <Parties call={call.data} />}
-            <Recordings call={call.data} />
-            <Facts call={call.data} />
+            <Recordings call={call.data} me={me} />
+            <Facts call={call.data} me={me} />
           </div>
         </>
       )}
@@ -114,7 +111,7 @@ function Header({ call, me, onClose }: { call: Call; me: Me; onClose: () => void
         <span>{words(call.status)}</span>
         <CallTimer call={call} />
         <UpstreamBadge upstream={call.upstream} />
-        {!isEnded(call) && <RecordingLight flag={call.recording} />}
+        {!isEnded(call) && <RecordingLight call={call} />}
         {!isEnded(call) && <Watchers watchers={call.watchers} />}
       </div>
     </header>
@@ -158,42 +155,54 @@ function PartyPanel({ callId, party, name }: PartyPanelProps) {
   );
 }
 
-function Recordings({ call }: { call: Call }) {
-  const recordings = useRecordings(call.id);
-  const found = (recordings.data ?? []).filter((each) => each.state !== "recording");
-  if (recordings.isPending && isEnded(call)) {
-    return <Skeleton className="m-4 h-44" />;
-  }
-  if (recordings.isError) {
-    return (
-      <Section title="Recording">
-        <p role="alert" className="text-bad-ink">
-          {errorText(recordings.error)}
-        </p>
-        <Button className="mt-2" onClick={() => void recordings.refetch()}>
-          Try again
-        </Button>
-      </Section>
-    );
-  }
-  if (found.length === 0) {
-    if (!isEnded(call)) return null;
-    return (
-      <Section title="Recording">
-        <p className="text-ink-soft">{withoutRecording(call)}</p>
-      </Section>
-    );
-  }
+function Recordings({ call, me }: { call: Call; me: Me }) {
+  const live = !isEnded(call);
+  const recordings = useRecordings(call.id, !live);
+  const found = recordings.data ?? [];
+  const ended = found.filter((each) => each.state !== "recording" || !live);
+  if (recordings.isPending && !live) return <Skeleton className="m-4 h-44" />;
   return (
-    <Section title={found.length === 1 ? "Recording" : "Recordings"}>
-      <Suspense fallback={<Skeleton className="h-44" />}>
-        <div className="grid gap-4">
-          {found.map((each) => (
-            <RecordingPlayer key={each.id} recording={each} call={call} />
-          ))}
-        </div>
-      </Suspense>
-    </Section>
+    <>
+      {live && (
+        <Section title="Recording">
+          <RecordingControl call={call} me={me} />
+        </Section>
+      )}
+      {recordings.isError ? (
+        <Section title="Recordings">
+          <p role="alert" className="text-bad-ink">
+            {errorText(recordings.error)}
+          </p>
+          <Button className="mt-2" onClick={() => void recordings.refetch()}>
+            Try again
+          </Button>
+        </Section>
+      ) : ended.length > 0 ? (
+        <Section
+          title={live ? "Earlier recordings" : ended.length === 1 ? "Recording" : "Recordings"}
+        >
+          <Suspense fallback={<Skeleton className="h-44" />}>
+            <div className="grid gap-5">
+              {ended.map((each, index) => (
+                <RecordingCard
+                  key={each.id}
+                  recording={each}
+                  call={call}
+                  me={me}
+                  primary={index === 0}
+                />
+              ))}
+            </div>
+          </Suspense>
+        </Section>
+      ) : (
+        !live && (
+          <Section title="Recording">
+            <p className="text-ink-soft">{withoutRecording(call)}</p>
+          </Section>
+        )
+      )}
+    </>
   );
 }
 
@@ -222,7 +231,7 @@ function Moment({ at }: { at: string }) {
   );
 }
 
-function Facts({ call }: { call: Call }) {
+function Facts({ call, me }: { call: Call; me: Me }) {
   const held =
     call.control.holder === "agent" ? "Agent" : (call.control.holderName ?? "Supervisor");
   const facts: (readonly [string, ReactNode])[] = [
@@ -240,7 +249,7 @@ function Facts({ call }: { call: Call }) {
     ],
     ["Outcome", call.outcome && words(call.outcome)],
     ["In control", isEnded(call) ? undefined : held],
-    ["Consent", call.consent === "unknown" ? undefined : words(call.consent)],
+    ["Consent", <ConsentControl key="consent" call={call} me={me} />],
     ["Campaign", call.campaign],
   ];
   return (

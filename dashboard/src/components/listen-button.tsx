@@ -1,5 +1,5 @@
 import { Headphones, LoaderCircle, RotateCcw, Square } from "lucide-react";
-import { mayListen } from "@/api/session";
+import { maySupervise } from "@/api/session";
 import { useListener, useListening } from "@/audio/context";
 import { Button } from "@/components/ui/button";
 import { Tooltip } from "@/components/ui/tooltip";
@@ -10,7 +10,7 @@ import type { Me } from "@/wire/Me";
 
 /** Why a call cannot be listened to; `undefined` when it can. */
 export function whyNot(call: Call, me: Me): string | undefined {
-  if (!mayListen(me)) return "Only supervisors and admins can listen.";
+  if (!maySupervise(me)) return "Only supervisors and admins can listen.";
   if (!call.capabilities.includes("listen")) return "This upstream gives no audio to listen to.";
   return undefined;
 }

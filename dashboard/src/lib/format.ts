@@ -22,6 +22,7 @@ export function spokenDuration(seconds: number): string {
 }
 
 const time = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const toTheSecond = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const dayAndTime = new Intl.DateTimeFormat(undefined, {
   day: "numeric",
   month: "short",
@@ -36,6 +37,12 @@ export function moment(rfc3339: string, now: number): string {
   if (Number.isNaN(at.getTime())) return "";
   const today = new Date(now).toDateString() === at.toDateString();
   return (today ? time : dayAndTime).format(at);
+}
+
+/** Local time to the second. */
+export function timeWithSeconds(rfc3339: string): string {
+  const at = new Date(rfc3339);
+  return Number.isNaN(at.getTime()) ? "" : toTheSecond.format(at);
 }
 
 /** Local date and time with the zone's name, for hovering. */

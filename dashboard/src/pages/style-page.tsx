@@ -1,7 +1,8 @@
 import { Headphones, SearchX } from "lucide-react";
 import { useState, type ReactNode } from "react";
-import { DirectionIcon, RecordingLight, StatusDot, UpstreamBadge } from "@/components/call-bits";
+import { DirectionIcon, StatusDot, UpstreamBadge } from "@/components/call-bits";
 import { FilterMenu } from "@/components/filter-menu";
+import { Light } from "@/components/recording-light";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { Input } from "@/components/ui/input";
@@ -10,8 +11,17 @@ import { Notice } from "@/components/ui/notice";
 import { Skeleton } from "@/components/ui/skeleton";
 import { Slider } from "@/components/ui/slider";
 
-const VARIANTS = ["primary", "outline", "quiet", "on", "danger"] as const;
+const VARIANTS = ["primary", "outline", "quiet", "on", "danger", "destroy"] as const;
 const STATUSES = ["connecting", "connected", "on_hold", "transferring", "ended"] as const;
+const LAMPS = [
+  "off",
+  "recording",
+  "paused",
+  "pausing",
+  "unconfirmed",
+  "degraded",
+  "failed",
+] as const;
 const COLORS = ["customer", "agent", "accent", "good", "warn", "bad", "idle"] as const;
 
 function Row({ name, children }: { name: string; children: ReactNode }) {
@@ -68,10 +78,9 @@ function Samples() {
         <UpstreamBadge upstream="livekit" />
         <Badge tone="outline">tag</Badge>
         <Badge tone="accent">Speaking</Badge>
-        <RecordingLight flag={{ state: "recording" }} />
-        <RecordingLight flag={{ state: "paused" }} />
-        <RecordingLight flag={{ state: "degraded" }} />
-        <RecordingLight flag={{ state: "failed" }} />
+        {LAMPS.map((lamp) => (
+          <Light key={lamp} lamp={lamp} meaning="What it means" />
+        ))}
       </Row>
       <Row name="Colours">
         {COLORS.map((color) => (

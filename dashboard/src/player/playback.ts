@@ -1,8 +1,12 @@
+import { ApiError, errorText, probe } from "@/api/client";
 import { audioContext, unlock } from "@/audio/output";
 import { addProbe } from "@/audio/probes";
+import { audible, type Source, type Switches } from "./mixing";
 
 /** Mutes are spread over this long: no clicks. */
 const SMOOTH_SECONDS = 0.015;
+/** A further file may be this far off the main one before it is put right: less is not noticed. */
+const DRIFT_SECONDS = 0.08;
 
 export const RATES = [0.75, 1, 1.25, 1.5, 2] as const;
 
@@ -11,66 +15,123 @@ export interface PlaybackState {
   /** Playing was asked for, but the sound is not there yet. */
   readonly loading: boolean;
   readonly rate: number;
-  /** One per channel of the file. */
-  readonly muted: readonly boolean[];
+  /** One per channel of the recording. */
+  readonly switches: readonly Switches[];
   readonly error?: string;
 }
 
-/** A channel of the file and what its probe is called. */
-export interface ChannelName {
-  index: number;
-  name: string;
+/** What is played. */
+export interface Playable {
+  /** The main file first. */
+  sources: readonly Source[];
+  /** Name of each channel's probe. Channels that are not of the main file begin muted. */
+  probes: readonly string[];
+  durationSeconds: number;
 }
 
-function explain(error: MediaError | null): string {
-  if (error?.code === MediaError.MEDIA_ERR_SRC_NOT_SUPPORTED) {
-    return "The recording could not be loaded, or this browser cannot play it. Download it instead.";
+const TROUBLE: Partial<Record<number, string>> = {
+  404: "This recording does not exist any more.",
+  409: "This recording cannot be played yet: it is still on its way to the store. Try again in a moment.",
+  410: "This recording was erased. Nobody can play it any more.",
+  500: "The stored file is damaged or cannot be decrypted. Nothing was lost by trying; an operator finds out more with “sidetone recordings check”.",
+  503: "The store of the recordings does not answer. The recording is safe; try again in a moment.",
+};
+
+/** Why a recording cannot be had, and what to do. */
+export function soundTrouble(error: unknown): string {
+  if (!(error instanceof ApiError)) return errorText(error);
+  return TROUBLE[error.status] ?? errorText(error);
+}
+
+async function explain(url: string, error: MediaError | null): Promise<string> {
+  try {
+    await probe(url);
+  } catch (refused) {
+    return soundTrouble(refused);
   }
-  return "The recording stopped: it could not be read any further.";
+  return error?.code === MediaError.MEDIA_ERR_SRC_NOT_SUPPORTED
+    ? "This browser cannot play the recording. Download it instead."
+    : "The recording stopped: it could not be read any further. Press Play to go on from here.";
 }
 
-interface Graph {
-  gains: GainNode[];
-  close: () => void;
-}
+/** A file's element on its way to the speakers. */
+class Voice {
+  readonly element = new Audio();
+  readonly #source: Source;
+  #gains: Map<number, GainNode> | undefined;
+  #letGo: (() => void)[] = [];
 
-/** Both channels into both ears, each through a gain of its own. */
-function buildGraph(element: HTMLAudioElement, channels: readonly ChannelName[]): Graph {
-  const output = audioContext();
-  const source = output.createMediaElementSource(element);
-  const splitter = output.createChannelSplitter(Math.max(2, channels.length));
-  source.connect(splitter);
-  const removers: (() => void)[] = [];
-  const gains = channels.map(({ index, name }) => {
-    const gain = output.createGain();
-    splitter.connect(gain, index);
-    gain.connect(output.destination);
-    removers.push(addProbe(name, gain));
-    return gain;
-  });
-  const close = () => {
-    removers.forEach((remove) => remove());
-    source.disconnect();
-    gains.forEach((gain) => gain.disconnect());
-  };
-  return { gains, close };
+  constructor(source: Source) {
+    this.#source = source;
+    this.element.preload = "none";
+    this.element.src = source.url;
+  }
+
+  get url(): string {
+    return this.#source.url;
+  }
+
+  /** Whether any of its channels is among the heard ones. */
+  isWanted(heard: readonly boolean[]): boolean {
+    return this.#source.lanes.some(({ lane }) => heard[lane] === true);
+  }
+
+  /** Each channel into both ears, through a gain of its own. */
+  connect(probes: readonly string[]): void {
+    if (this.#gains !== undefined) return;
+    const output = audioContext();
+    const source = output.createMediaElementSource(this.element);
+    const splitter = output.createChannelSplitter(2);
+    source.connect(splitter);
+    this.#letGo.push(() => source.disconnect());
+    this.#gains = new Map(
+      this.#source.lanes.map(({ lane, output: channel }) => {
+        const gain = output.createGain();
+        gain.gain.value = 0;
+        splitter.connect(gain, channel);
+        gain.connect(output.destination);
+        this.#letGo.push(addProbe(probes[lane] ?? "", gain), () => gain.disconnect());
+        return [lane, gain];
+      }),
+    );
+  }
+
+  apply(heard: readonly boolean[]): void {
+    this.#gains?.forEach((gain, lane) => {
+      const value = heard[lane] === true ? 1 : 0;
+      gain.gain.setTargetAtTime(value, gain.context.currentTime, SMOOTH_SECONDS);
+    });
+  }
+
+  close(): void {
+    this.element.pause();
+    this.element.removeAttribute("src");
+    this.element.load();
+    this.#letGo.forEach((each) => each());
+    this.#letGo = [];
+    this.#gains = undefined;
+  }
 }
 
 /** Plays one recording through the page's audio context. One at a time on the page. */
 export class Playback {
   static #current: Playback | undefined;
-  readonly #element = new Audio();
-  readonly #channels: readonly ChannelName[];
+  readonly #playable: Playable;
+  readonly #main: Voice;
+  readonly #further: readonly Voice[];
   readonly #listeners = new Set<() => void>();
-  #graph: Graph | undefined;
   #state: PlaybackState;
 
-  /** Nothing is loaded before `play` or `seek`. */
-  constructor(url: string, channels: readonly ChannelName[]) {
-    this.#channels = channels;
-    this.#state = { playing: false, loading: false, rate: 1, muted: channels.map(() => false) };
-    this.#element.preload = "none";
-    this.#element.src = url;
+  /** Nothing is loaded before `play` or `seekTo`. */
+  constructor(playable: Playable) {
+    this.#playable = playable;
+    const [main, ...further] = playable.sources;
+    if (main === undefined) throw new Error("a recording has a main file");
+    this.#main = new Voice(main);
+    this.#further = further.map((source) => new Voice(source));
+    const inMain = new Set(main.lanes.map(({ lane }) => lane));
+    const switches = playable.probes.map((_, lane) => ({ muted: !inMain.has(lane), solo: false }));
+    this.#state = { playing: false, loading: false, rate: 1, switches };
     this.#hear();
   }
 
@@ -83,21 +144,27 @@ export class Playback {
     return () => this.#listeners.delete(listener);
   };
 
-  /** Position in seconds. */
-  get position(): number {
-    return this.#element.currentTime;
+  /** Position in milliseconds. */
+  get positionMs(): number {
+    return this.#main.element.currentTime * 1000;
+  }
+
+  /** Whether keys mean this one: it was used last, or nothing was and it is the page's first. */
+  hearsKeys(primary: boolean): boolean {
+    return Playback.#current === undefined ? primary : Playback.#current === this;
   }
 
   /** Plays on. Call it in a gesture. */
   async play(): Promise<void> {
-    if (Playback.#current !== this) Playback.#current?.pause();
-    Playback.#current = this;
+    this.#take();
+    const { element } = this.#main;
+    if (element.error !== null) this.#reload();
     this.#change({ loading: true, error: undefined });
-    this.#graph ??= buildGraph(this.#element, this.#channels);
-    this.#applyMutes();
+    this.#main.connect(this.#playable.probes);
+    this.#applySwitches();
     try {
       await unlock();
-      await this.#element.play();
+      await element.play();
     } catch {
       // a pause that came in between is no failure; a real one arrives as the error event
       this.#change({ loading: false });
@@ -105,7 +172,7 @@ export class Playback {
   }
 
   pause(): void {
-    this.#element.pause();
+    this.#main.element.pause();
   }
 
   toggle(): void {
@@ -113,59 +180,118 @@ export class Playback {
     else void this.play();
   }
 
-  /** Goes to a position, in seconds from the start. */
-  seek(seconds: number): void {
-    this.#element.currentTime = Math.max(0, seconds);
+  /** Goes to a position, in milliseconds from the start; beyond the ends means to them. */
+  seekTo(ms: number): void {
+    this.#take();
+    const seconds = Math.min(this.#playable.durationSeconds, Math.max(0, ms / 1000));
+    this.#main.element.currentTime = seconds;
+    this.#follow();
     this.#tell();
   }
 
   /** Plays slower or faster, at the same pitch. */
   setRate(rate: number): void {
-    this.#element.defaultPlaybackRate = rate;
-    this.#element.playbackRate = rate;
+    for (const { element } of [this.#main, ...this.#further]) {
+      element.defaultPlaybackRate = rate;
+      element.playbackRate = rate;
+    }
     this.#change({ rate });
   }
 
-  /** Mutes a channel, by its place in `state().muted`. */
-  setMuted(channel: number, muted: boolean): void {
-    this.#change({ muted: this.#state.muted.map((was, at) => (at === channel ? muted : was)) });
-    this.#applyMutes();
+  /** The next speed in a direction; the last one stays. */
+  stepRate(step: 1 | -1): void {
+    const at = RATES.findIndex((rate) => rate === this.#state.rate);
+    this.setRate(RATES[at + step] ?? this.#state.rate);
+  }
+
+  /** Switches a channel, by its place in the recording. */
+  switch(lane: number, part: Partial<Switches>): void {
+    const { switches } = this.#state;
+    this.#change({
+      switches: switches.map((was, at) => (at === lane ? { ...was, ...part } : was)),
+    });
+    this.#applySwitches();
   }
 
   /** Stops and lets go of everything. */
   close(): void {
-    this.#element.pause();
-    this.#element.removeAttribute("src");
-    this.#element.load();
-    this.#graph?.close();
-    this.#graph = undefined;
+    for (const voice of [this.#main, ...this.#further]) voice.close();
     if (Playback.#current === this) Playback.#current = undefined;
   }
 
+  /** Is the page's player from here on. */
+  #take(): void {
+    if (Playback.#current !== this) Playback.#current?.pause();
+    Playback.#current = this;
+  }
+
+  /** A failed element plays again only after it was loaded anew. */
+  #reload(): void {
+    const at = this.#main.element.currentTime;
+    this.#main.element.load();
+    this.#main.element.currentTime = at;
+  }
+
   #hear(): void {
+    const { element } = this.#main;
     const on = (event: keyof HTMLMediaElementEventMap, act: () => void) =>
-      this.#element.addEventListener(event, act);
-    on("playing", () => this.#change({ playing: true, loading: false }));
+      element.addEventListener(event, act);
+    on("playing", () => this.#change({ playing: true, loading: false }, true));
     on("waiting", () => this.#change({ loading: true }));
-    on("pause", () => this.#change({ playing: false, loading: false }));
-    on("ended", () => this.#change({ playing: false, loading: false }));
+    on("pause", () => this.#change({ playing: false, loading: false }, true));
+    on("ended", () => this.#change({ playing: false, loading: false }, true));
+    on("timeupdate", () => this.#follow());
     on("seeked", () => this.#tell());
     on("error", () => {
-      if (!this.#element.hasAttribute("src")) return; // closed
-      this.#change({ playing: false, loading: false, error: explain(this.#element.error) });
+      if (!element.hasAttribute("src")) return; // closed
+      void this.#fail(this.#main);
     });
+    for (const voice of this.#further) {
+      voice.element.addEventListener("error", () => {
+        if (voice.element.hasAttribute("src")) void this.#fail(voice);
+      });
+    }
   }
 
-  #applyMutes(): void {
-    this.#graph?.gains.forEach((gain, channel) => {
-      const value = this.#state.muted[channel] === true ? 0 : 1;
-      gain.gain.setTargetAtTime(value, gain.context.currentTime, SMOOTH_SECONDS);
-    });
+  async #fail(voice: Voice): Promise<void> {
+    const stopped = voice === this.#main ? { playing: false, loading: false } : {};
+    this.#change(stopped);
+    const error = await explain(voice.url, voice.element.error);
+    if (voice.element.hasAttribute("src")) this.#change({ error });
   }
 
-  #change(part: { [K in keyof PlaybackState]?: PlaybackState[K] | undefined }): void {
+  /** Further files that are heard do what the main one does, where it does it. */
+  #follow(): void {
+    const { element: main } = this.#main;
+    const heard = audible(this.#state.switches);
+    for (const voice of this.#further) {
+      const { element } = voice;
+      if (!this.#state.playing || !voice.isWanted(heard)) {
+        element.pause();
+        continue;
+      }
+      voice.connect(this.#playable.probes);
+      voice.apply(heard);
+      if (!element.seeking && Math.abs(element.currentTime - main.currentTime) > DRIFT_SECONDS) {
+        element.currentTime = main.currentTime;
+      }
+      if (element.paused && element.error === null) void element.play().catch(() => undefined);
+    }
+  }
+
+  #applySwitches(): void {
+    const heard = audible(this.#state.switches);
+    for (const voice of [this.#main, ...this.#further]) voice.apply(heard);
+    this.#follow();
+  }
+
+  #change(
+    part: { [K in keyof PlaybackState]?: PlaybackState[K] | undefined },
+    follows = false,
+  ): void {
     const { error, ...rest } = { ...this.#state, ...part };
     this.#state = { ...rest, ...(error === undefined ? {} : { error }) } as PlaybackState;
+    if (follows) this.#follow();
     this.#tell();
   }
 

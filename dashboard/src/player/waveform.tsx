@@ -1,7 +1,7 @@
-import { useEffect, useRef } from "react";
+import { useEffect, useRef, useState } from "react";
 import { duration, spokenDuration } from "@/lib/format";
 import { useShownTheme } from "@/lib/theme";
-import type { Recording } from "@/wire/Recording";
+import { flawAt, type Flaw } from "./flaws";
 import { laneHeight } from "./peaks";
 import type { Playback } from "./playback";
 
@@ -10,29 +10,32 @@ const LANE_GAP = 6;
 /** Width of a bar and of the space after it, in CSS pixels. */
 const BAR = 2;
 const SPACE = 1;
-/** Seconds that an arrow key moves. */
-export const STEP_SECONDS = 5;
+/** Milliseconds that an arrow key moves. */
+export const STEP_MS = 5_000;
+/** A pause this wide carries its sign, in CSS pixels. */
+const SIGN_WIDTH = 16;
 
 interface Lane {
   /** Custom property of the lane's colour. */
   color: string;
   /** Peaks of the channel; `undefined` while they are loaded. */
   peaks: Float32Array | undefined;
-  muted: boolean;
+  heard: boolean;
 }
 
 interface Props {
-  recording: Recording;
   playback: Playback;
   lanes: readonly Lane[];
+  flaws: readonly Flaw[];
+  totalMs: number;
 }
 
 interface Picture {
   lanes: readonly Lane[];
   /** Position, 0 to 1. */
   progress: number;
-  /** Stretches to hatch, 0 to 1. */
-  holes: readonly { from: number; to: number }[];
+  flaws: readonly Flaw[];
+  totalMs: number;
 }
 
 function drawLane(
@@ -56,28 +59,57 @@ function drawLane(
       for (let at = from; at < to; at += 1) loudest = Math.max(loudest, lane.peaks[at] ?? 0);
     }
     const height = Math.max(1.5, laneHeight(loudest) * LANE_HEIGHT);
-    context.fillStyle = lane.muted || share >= picture.progress ? rest : color;
-    context.globalAlpha = lane.muted ? 0.5 : 1;
+    context.fillStyle = !lane.heard || share >= picture.progress ? rest : color;
+    context.globalAlpha = lane.heard ? 1 : 0.5;
     context.fillRect(bar * (BAR + SPACE), middle - height / 2, BAR, height);
   }
   context.globalAlpha = 1;
 }
 
-function drawHoles(context: CanvasRenderingContext2D, picture: Picture, height: number): void {
-  const width = context.canvas.clientWidth;
+interface Box {
+  left: number;
+  width: number;
+  height: number;
+}
+
+/** A gap: hatched. */
+function drawGap(context: CanvasRenderingContext2D, { left, width, height }: Box): void {
   context.strokeStyle = getComputedStyle(context.canvas).getPropertyValue("--ink-faint");
   context.lineWidth = 1;
-  for (const { from, to } of picture.holes) {
+  context.beginPath();
+  for (let x = left - height; x < left + width; x += 6) {
+    context.moveTo(x, height);
+    context.lineTo(x + height, 0);
+  }
+  context.stroke();
+}
+
+/** A pause: a band with the sign of a pause, where there is room for it. */
+function drawPause(context: CanvasRenderingContext2D, { left, width, height }: Box): void {
+  const style = getComputedStyle(context.canvas);
+  context.fillStyle = style.getPropertyValue("--warn");
+  context.globalAlpha = 0.22;
+  context.fillRect(left, 0, width, height);
+  context.globalAlpha = 1;
+  context.fillRect(left, 0, 1, height);
+  context.fillRect(left + width - 1, 0, 1, height);
+  if (width < SIGN_WIDTH) return;
+  const middle = left + width / 2;
+  context.fillStyle = style.getPropertyValue("--warn-ink");
+  context.fillRect(middle - 4, height / 2 - 6, 3, 12);
+  context.fillRect(middle + 1, height / 2 - 6, 3, 12);
+}
+
+function drawFlaws(context: CanvasRenderingContext2D, picture: Picture, height: number): void {
+  if (picture.totalMs <= 0) return;
+  const scale = context.canvas.clientWidth / picture.totalMs;
+  for (const { kind, fromMs, toMs } of picture.flaws) {
+    const box = { left: fromMs * scale, width: Math.max(2, (toMs - fromMs) * scale), height };
     context.save();
     context.beginPath();
-    context.rect(from * width, 0, Math.max(2, (to - from) * width), height);
+    context.rect(box.left, 0, box.width, height);
     context.clip();
-    context.beginPath();
-    for (let x = from * width - height; x < to * width; x += 6) {
-      context.moveTo(x, height);
-      context.lineTo(x + height, 0);
-    }
-    context.stroke();
+    (kind === "gap" ? drawGap : drawPause)(context, box);
     context.restore();
   }
 }
@@ -93,37 +125,32 @@ function draw(canvas: HTMLCanvasElement, picture: Picture): void {
   picture.lanes.forEach((lane, index) =>
     drawLane(context, lane, index * (LANE_HEIGHT + LANE_GAP), picture),
   );
-  drawHoles(context, picture, height);
+  drawFlaws(context, picture, height);
   context.fillStyle = getComputedStyle(canvas).getPropertyValue("--ink");
   context.fillRect(Math.min(width - 1.5, picture.progress * width), 0, 1.5, height);
 }
 
-function holesOf(recording: Recording): { from: number; to: number }[] {
-  const total = recording.durationSeconds * 1000;
-  if (total <= 0) return [];
-  return [...recording.gaps, ...recording.pauses].map(({ fromMs, toMs }) => ({
-    from: fromMs / total,
-    to: toMs / total,
-  }));
+/** Where the pointer is, 0 to 1. */
+function shareAt(event: React.PointerEvent<HTMLElement>): number {
+  const box = event.currentTarget.getBoundingClientRect();
+  return Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
 }
 
-/** Both parties' lanes with the position in them. Click, drag, or use the arrow keys to seek. */
-export function Waveform({ recording, playback, lanes }: Props) {
+/** Keeps the picture and the slider's value at the playback's position, past React. */
+function usePainting({ playback, lanes, flaws, totalMs }: Props) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const slider = useRef<HTMLDivElement>(null);
   const theme = useShownTheme();
-  const total = recording.durationSeconds;
-
   useEffect(() => {
     const element = canvas.current;
     if (element === null) return;
-    const holes = holesOf(recording);
     let frame = 0;
     const paint = () => {
-      const position = playback.position;
-      draw(element, { lanes, holes, progress: total > 0 ? Math.min(1, position / total) : 0 });
-      slider.current?.setAttribute("aria-valuenow", String(Math.floor(position)));
-      slider.current?.setAttribute("aria-valuetext", spokenDuration(position));
+      const { positionMs } = playback;
+      const progress = totalMs > 0 ? Math.min(1, positionMs / totalMs) : 0;
+      draw(element, { lanes, flaws, totalMs, progress });
+      slider.current?.setAttribute("aria-valuenow", String(Math.floor(positionMs / 1000)));
+      slider.current?.setAttribute("aria-valuetext", spokenDuration(positionMs / 1000));
       cancelAnimationFrame(frame);
       frame = playback.state().playing ? requestAnimationFrame(paint) : 0;
     };
@@ -136,12 +163,20 @@ export function Waveform({ recording, playback, lanes }: Props) {
       resized.disconnect();
       cancelAnimationFrame(frame);
     };
-  }, [recording, playback, lanes, total, theme]);
+  }, [playback, lanes, flaws, totalMs, theme]);
+  return { canvas, slider };
+}
 
-  const seekTo = (event: React.PointerEvent<HTMLElement>) => {
-    const box = event.currentTarget.getBoundingClientRect();
-    const share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
-    playback.seek(share * total);
+/** All channels' lanes with the position in them. Click, drag, or use the arrow keys to seek. */
+export function Waveform(props: Props) {
+  const { playback, lanes, flaws, totalMs } = props;
+  const { canvas, slider } = usePainting(props);
+  const [hint, setHint] = useState("");
+  const move = (event: React.PointerEvent<HTMLElement>) => {
+    const ms = shareAt(event) * totalMs;
+    const flaw = flawAt(flaws, ms);
+    setHint(flaw === undefined ? duration(ms / 1000) : `${flaw.title}. ${flaw.why}`);
+    if (event.currentTarget.hasPointerCapture(event.pointerId)) playback.seekTo(ms);
   };
   return (
     <div
@@ -150,22 +185,20 @@ export function Waveform({ recording, playback, lanes }: Props) {
       tabIndex={0}
       aria-label="Position"
       aria-valuemin={0}
-      aria-valuemax={Math.floor(total)}
+      aria-valuemax={Math.floor(totalMs / 1000)}
       aria-valuenow={0}
-      title={duration(total)}
+      title={hint}
       className="touch-none rounded"
       onPointerDown={(event) => {
         event.currentTarget.setPointerCapture(event.pointerId);
-        seekTo(event);
+        playback.seekTo(shareAt(event) * totalMs);
       }}
-      onPointerMove={(event) => {
-        if (event.currentTarget.hasPointerCapture(event.pointerId)) seekTo(event);
-      }}
+      onPointerMove={move}
       onKeyDown={(event) => {
-        const step = { ArrowRight: STEP_SECONDS, ArrowLeft: -STEP_SECONDS }[event.key];
+        const step = { ArrowRight: STEP_MS, ArrowLeft: -STEP_MS }[event.key];
         if (step === undefined) return;
         event.preventDefault();
-        playback.seek(Math.min(total, playback.position + step));
+        playback.seekTo(playback.positionMs + step);
       }}
     >
       <canvas

@@ -7,9 +7,12 @@ const KEYS: readonly (readonly [readonly string[], string])[] = [
   [["Esc"], "Close it"],
   [["L"], "Listen, or stop listening"],
   [["M"], "Mute what you hear of it"],
+  [["R"], "Pause or resume its recording"],
   [["/"], "Search"],
   [["Space"], "Play or pause a recording"],
   [["←", "→"], "Five seconds back or on in a recording"],
+  [["[", "]"], "Slower or faster"],
+  [["1"], "Mute the first side of a recording, 2 the second"],
   [["?"], "These keys"],
 ];
 

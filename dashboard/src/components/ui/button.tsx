@@ -13,6 +13,7 @@ const look = cva(
         quiet: "text-ink-soft hover:bg-hover hover:text-ink",
         on: "border border-accent-ink/35 bg-accent-soft text-accent-ink hover:brightness-95 dark:hover:brightness-110",
         danger: "text-bad-ink hover:bg-bad-soft",
+        destroy: "border border-bad-ink/35 bg-bad-soft text-bad-ink hover:border-bad-ink",
       },
       size: {
         md: "h-8 px-3 [&_svg]:size-4",

@@ -4,13 +4,13 @@ import { useListening } from "@/audio/context";
 import {
   CallTimer,
   DirectionIcon,
-  RecordingLight,
   StatusDot,
   UpstreamBadge,
   Watchers,
 } from "@/components/call-bits";
 import { ListenButton } from "@/components/listen-button";
 import { PartyLine } from "@/components/party-line";
+import { RecordingLight } from "@/components/recording-light";
 import { Badge } from "@/components/ui/badge";
 import { agentLabel, customerLabel } from "@/lib/call-words";
 import { cn } from "@/lib/cn";
@@ -95,7 +95,7 @@ export const CallRow = memo(function CallRow({
           <CallTimer call={call} />
         </span>
         <span role="gridcell" className="flex items-center gap-2.5">
-          {!ended && <RecordingLight flag={call.recording} />}
+          {!ended && <RecordingLight call={call} />}
           {!ended && <Watchers watchers={call.watchers} />}
         </span>
         <span role="gridcell" className="text-right">

@@ -1,8 +1,11 @@
+import { useQueryClient } from "@tanstack/react-query";
 import { AudioLines, Lock, SearchX, ServerCrash } from "lucide-react";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { useLocation } from "wouter";
 import { useActiveCalls } from "@/api/calls";
 import { ApiError, errorText } from "@/api/client";
+import { actingNow, actOnRecording } from "@/api/recording-acts";
+import { maySupervise } from "@/api/session";
 import { preloadClient, useListener, useListenings } from "@/audio/context";
 import { CallPanel } from "@/components/call-panel";
 import { FilterMenu } from "@/components/filter-menu";
@@ -13,6 +16,8 @@ import { Notice } from "@/components/ui/notice";
 import { Skeleton } from "@/components/ui/skeleton";
 import { UPSTREAMS, upstreamName } from "@/lib/call-words";
 import { useKeys } from "@/lib/keys";
+import { pauseAct } from "@/lib/pause-choice";
+import { lampOf, nextAct } from "@/lib/recording-words";
 import { recall, remember } from "@/lib/storage";
 import { isEnded } from "@/realtime/patches";
 import type { Call } from "@/wire/Call";
@@ -153,6 +158,14 @@ function useLiveKeys({ me, chosen, move, open, close, search }: KeyActs): void {
     if (listening !== undefined && listening.phase !== "failed") void listener.stop(chosen.id);
     else if (!isEnded(chosen) && whyNot(chosen, me) === undefined) void listener.listen(chosen.id);
   };
+  const client = useQueryClient();
+  const pauseOrResume = () => {
+    if (chosen === undefined || isEnded(chosen) || !maySupervise(me)) return;
+    const next = nextAct(lampOf(chosen.recording, actingNow(client, chosen.id)));
+    if (next === undefined) return;
+    actOnRecording(client, chosen.id, next === "pause" ? pauseAct() : { act: "resume" });
+    open(chosen.id); // where it is shown how it goes
+  };
   useKeys({
     ArrowDown: () => move(1),
     ArrowUp: () => move(-1),
@@ -160,6 +173,7 @@ function useLiveKeys({ me, chosen, move, open, close, search }: KeyActs): void {
     Escape: close,
     l: toggle,
     m: () => chosen && listener.toggleMute(chosen.id),
+    r: pauseOrResume,
     "/": search,
   });
 }
