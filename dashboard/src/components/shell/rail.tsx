@@ -1,15 +1,30 @@
-import { AudioLines, History } from "lucide-react";
+import { AudioLines, Disc2, History, Settings } from "lucide-react";
 import { Link, useLocation } from "wouter";
+import { mayRule, maySeeRecorder } from "@/api/recordings";
 import { cn } from "@/lib/cn";
+import type { Me } from "@/wire/Me";
 import { Mark } from "./mark";
 
-const PAGES = [
-  { to: "/live", name: "Live", icon: AudioLines },
-  { to: "/history", name: "History", icon: History },
+const everybody = () => true;
+const PAGES: readonly {
+  to: string;
+  name: string;
+  icon: typeof AudioLines;
+  isFor: (me: Me) => boolean;
+}[] = [
+  { to: "/live", name: "Live", icon: AudioLines, isFor: everybody },
+  { to: "/history", name: "History", icon: History, isFor: everybody },
+  { to: "/recordings", name: "Recordings", icon: Disc2, isFor: maySeeRecorder },
+  { to: "/settings", name: "Settings", icon: Settings, isFor: mayRule },
 ];
 
-/** The pages. */
-export function Rail() {
+/** Name of the page at a location. */
+export function pageName(location: string): string {
+  return PAGES.find(({ to }) => location.startsWith(to))?.name ?? "Live";
+}
+
+/** The pages that the role may see. */
+export function Rail({ me }: { me: Me }) {
   const [location] = useLocation();
   return (
     <nav
@@ -20,7 +35,7 @@ export function Rail() {
         <Mark />
         <span className="text-sm font-semibold tracking-tight max-xl:sr-only">Sidetone</span>
       </div>
-      {PAGES.map(({ to, name, icon: Icon }) => {
+      {PAGES.filter(({ isFor }) => isFor(me)).map(({ to, name, icon: Icon }) => {
         const here = location.startsWith(to);
         return (
           <Link

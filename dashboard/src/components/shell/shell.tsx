@@ -13,6 +13,8 @@ import { Rail } from "./rail";
 import { TopBar } from "./top-bar";
 
 const HistoryPage = lazy(() => import("@/pages/history/history-page"));
+const RecordingsPage = lazy(() => import("@/pages/recordings/recordings-page"));
+const SettingsPage = lazy(() => import("@/pages/settings/settings-page"));
 
 /** What is there while somebody is logged in: one connection, one listener, the rail, the pages. */
 export function Shell({ me }: { me: Me }) {
@@ -36,7 +38,7 @@ export function Shell({ me }: { me: Me }) {
     <ConnectionContext value={connection}>
       <ListenerContext value={listener}>
         <div className="flex h-full">
-          <Rail />
+          <Rail me={me} />
           <div className="flex min-w-0 flex-1 flex-col">
             <TopBar me={me} onHelp={() => setHelpShown(true)} />
             <main className="relative min-h-0 flex-1">
@@ -47,6 +49,12 @@ export function Shell({ me }: { me: Me }) {
                   </Route>
                   <Route path="/history/:callId?">
                     {({ callId }) => <HistoryPage callId={callId} />}
+                  </Route>
+                  <Route path="/recordings">
+                    <RecordingsPage me={me} />
+                  </Route>
+                  <Route path="/settings">
+                    <SettingsPage me={me} />
                   </Route>
                   <Route>
                     <Redirect to="/live" replace />

@@ -22,6 +22,7 @@ import { setTheme, useTheme, type Theme } from "@/lib/theme";
 import { useLink, useStream } from "@/realtime/context";
 import { isEnded } from "@/realtime/patches";
 import type { Me } from "@/wire/Me";
+import { pageName } from "./rail";
 
 interface Props {
   me: Me;
@@ -32,9 +33,7 @@ export function TopBar({ me, onHelp }: Props) {
   const [location] = useLocation();
   return (
     <header className="flex h-12 shrink-0 items-center gap-1.5 border-b border-line bg-surface px-4">
-      <h1 className="text-sm font-semibold">
-        {location.startsWith("/history") ? "History" : "Live"}
-      </h1>
+      <h1 className="text-sm font-semibold">{pageName(location)}</h1>
       <ActiveCalls />
       <div className="flex-1" />
       <SoundUnlock />

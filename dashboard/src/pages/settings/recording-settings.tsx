@@ -1,0 +1,250 @@
+import { LoaderCircle } from "lucide-react";
+import { useId, useState, type ReactNode, type SyntheticEvent } from "react";
+import { errorText } from "@/api/client";
+import { useSetRetention, type Retention, type RetentionChange } from "@/api/recordings";
+import { Button } from "@/components/ui/button";
+import { Confirm } from "@/components/ui/confirm";
+import { Input } from "@/components/ui/input";
+import { Switch } from "@/components/ui/switch";
+import {
+  destruction,
+  formOf,
+  MAX_DAYS,
+  MAX_RESUME_SECONDS,
+  MIN_RESUME_SECONDS,
+  read,
+  type RetentionForm,
+} from "@/lib/retention";
+
+interface Props {
+  saved: Retention;
+  tenant: string;
+}
+
+/** How long recordings are kept, and what pauses them. */
+export function RecordingSettings({ saved, tenant }: Props) {
+  const save = useSetRetention();
+  const [form, setForm] = useState(() => formOf(saved));
+  const [asked, setAsked] = useState<{ change: RetentionChange; text: string }>();
+  const [tried, setTried] = useState(false);
+  const result = read(form);
+  const errors = tried && "errors" in result ? result.errors : {};
+  const set = (part: Partial<RetentionForm>) => {
+    setForm({ ...form, ...part });
+    save.reset();
+  };
+  const send = (change: RetentionChange) =>
+    save.mutate(change, {
+      onSuccess: () => {
+        setForm(formOf(change));
+        setAsked(undefined);
+        setTried(false);
+      },
+    });
+  const submit = (event: SyntheticEvent) => {
+    event.preventDefault();
+    setTried(true);
+    if ("errors" in result) return;
+    const text = destruction(saved, result.change);
+    if (text === undefined) send(result.change);
+    else setAsked({ change: result.change, text });
+  };
+  return (
+    <section aria-labelledby="recording-settings">
+      <h2 id="recording-settings" className="text-sm font-semibold">
+        Recording
+      </h2>
+      <p className="text-ink-soft">For all calls of {tenant}.</p>
+      <form noValidate onSubmit={submit} className="mt-4">
+        <div className="divide-y divide-line rounded-lg border border-line bg-surface">
+          <Keeping form={form} errors={errors} set={set} />
+          <Pausing form={form} errors={errors} set={set} />
+        </div>
+        <div className="mt-4 flex min-h-8 items-center gap-3">
+          <Button type="submit" variant="primary" size="md" disabled={save.isPending}>
+            {save.isPending && <LoaderCircle aria-hidden className="animate-spin" />}
+            Save
+          </Button>
+          {save.isSuccess && (
+            <span role="status" className="text-good-ink">
+              Saved.
+            </span>
+          )}
+          {save.isError && asked === undefined && (
+            <span role="alert" className="text-bad-ink">
+              {errorText(save.error)} Nothing was changed.
+            </span>
+          )}
+        </div>
+      </form>
+      <Confirm
+        open={asked !== undefined}
+        onOpenChange={() => setAsked(undefined)}
+        title="Erase older recordings?"
+        description={asked?.text ?? ""}
+        act="Save and erase"
+        pending={save.isPending}
+        error={save.isError ? errorText(save.error) : undefined}
+        onConfirm={() => {
+          if (asked !== undefined) send(asked.change);
+        }}
+      />
+    </section>
+  );
+}
+
+interface PartProps {
+  form: RetentionForm;
+  errors: Partial<Record<string, string>>;
+  set: (part: Partial<RetentionForm>) => void;
+}
+
+function Keeping({ form, errors, set }: PartProps) {
+  return (
+    <>
+      <Toggle
+        name="Keep recordings for ever"
+        text="Off: each is erased when its time is over, with its transcript."
+        checked={form.forever}
+        onChange={(forever) => set({ forever })}
+      />
+      {!form.forever && (
+        <Field name="Days to keep" text="Counted from the end of the call." error={errors.days}>
+          {(props) => (
+            <Input
+              {...props}
+              inputMode="numeric"
+              maxLength={String(MAX_DAYS).length}
+              value={form.days}
+              className="w-28 text-right tabular-nums"
+              onChange={(event) => set({ days: event.target.value })}
+            />
+          )}
+        </Field>
+      )}
+      <Toggle
+        name="Legal hold"
+        text="While it is on, nothing is erased: not by time, not by admins, not when consent is denied."
+        checked={form.legalHold}
+        onChange={(legalHold) => set({ legalHold })}
+      />
+    </>
+  );
+}
+
+function Pausing({ form, errors, set }: PartProps) {
+  return (
+    <>
+      <Toggle
+        name="Pause when a key is pressed"
+        text="The first digit on the caller's keypad pauses the recording."
+        checked={form.pauseOnDtmf}
+        onChange={(pauseOnDtmf) => set({ pauseOnDtmf })}
+      />
+      <Toggle
+        name="End pauses by themselves"
+        text="So that a forgotten pause does not cost the rest of the call."
+        checked={form.resumes}
+        onChange={(resumes) => set({ resumes })}
+      />
+      {form.resumes && (
+        <Field
+          name="Seconds until it goes on"
+          text={`${MIN_RESUME_SECONDS} to ${MAX_RESUME_SECONDS}; a pause may set its own.`}
+          error={errors.resumeAfterSeconds}
+        >
+          {(props) => (
+            <Input
+              {...props}
+              inputMode="numeric"
+              maxLength={5}
+              value={form.resumeAfterSeconds}
+              className="w-28 text-right tabular-nums"
+              onChange={(event) => set({ resumeAfterSeconds: event.target.value })}
+            />
+          )}
+        </Field>
+      )}
+      <Field
+        name="Secret of the pause webhook"
+        text="Signs requests that pause and resume. It is never shown; what you type replaces it, empty leaves it."
+        error={errors.secret}
+      >
+        {(props) => (
+          <Input
+            {...props}
+            type="password"
+            autoComplete="new-password"
+            placeholder="Unchanged"
+            maxLength={200}
+            value={form.secret}
+            className="w-56"
+            onChange={(event) => set({ secret: event.target.value })}
+          />
+        )}
+      </Field>
+    </>
+  );
+}
+
+interface ToggleProps {
+  name: string;
+  text: string;
+  checked: boolean;
+  onChange: (checked: boolean) => void;
+}
+
+function Toggle({ name, text, checked, onChange }: ToggleProps) {
+  const id = useId();
+  return (
+    <div className="flex items-center gap-4 px-4 py-3">
+      <div className="min-w-0 flex-1">
+        <label htmlFor={id} className="font-medium">
+          {name}
+        </label>
+        <p id={`${id}-text`} className="text-xs text-ink-soft">
+          {text}
+        </p>
+      </div>
+      <Switch
+        id={id}
+        aria-describedby={`${id}-text`}
+        checked={checked}
+        onCheckedChange={onChange}
+      />
+    </div>
+  );
+}
+
+interface FieldProps {
+  name: string;
+  text: string;
+  error: string | undefined;
+  children: (props: {
+    id: string;
+    "aria-invalid": boolean;
+    "aria-describedby": string;
+  }) => ReactNode;
+}
+
+function Field({ name, text, error, children }: FieldProps) {
+  const id = useId();
+  return (
+    <div className="flex items-center gap-4 px-4 py-3">
+      <div className="min-w-0 flex-1">
+        <label htmlFor={id} className="font-medium">
+          {name}
+        </label>
+        <p id={`${id}-text`} className="text-xs text-ink-soft">
+          {text}
+        </p>
+        {error !== undefined && (
+          <p role="alert" className="text-xs text-bad-ink">
+            {error}
+          </p>
+        )}
+      </div>
+      {children({ id, "aria-invalid": error !== undefined, "aria-describedby": `${id}-text` })}
+    </div>
+  );
+}
