@@ -1,7 +1,5 @@
 //! What all requests share.
 
-use std::path::PathBuf;
-
 use sidetone_fleet::Fleet;
 use sidetone_service::clock;
 use sidetone_vault::Keyring;
@@ -13,6 +11,7 @@ use uuid::Uuid;
 use crate::auth::{Attempts, Origins, Passwords, Tokens};
 use crate::livekit::{self, Livekit};
 use crate::realtime::Realtime;
+use crate::renditions::Renditions;
 use crate::settling::Settling;
 use crate::store::{self, Identity, Store, Watched};
 use crate::trusted::TrustedClock;
@@ -35,8 +34,8 @@ pub(crate) struct App {
     pub(crate) objects: sidetone_vault::Store,
     /// Opens the data keys of recordings, and what else rows keep encrypted.
     pub(crate) keyring: Keyring,
-    /// Objects' names are relative to it.
-    pub(crate) store_dir: PathBuf,
+    /// What was made of recordings for listeners. An erasure must `forget` it.
+    pub(crate) renditions: Renditions,
     pub(crate) session_minutes: u32,
     /// Cookies go over TLS only.
     pub(crate) secure_cookies: bool,

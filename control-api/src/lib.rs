@@ -13,6 +13,7 @@ mod livekit;
 mod metrics;
 mod problem;
 mod realtime;
+mod renditions;
 mod router;
 mod routes;
 mod settling;
@@ -41,6 +42,7 @@ use app::{App, now, since_boot_ms};
 use auth::{Attempts, Origins, Passwords, Tokens};
 use livekit::Livekit;
 use realtime::Realtime;
+use renditions::Renditions;
 use settling::Settling;
 use store::{NewUser, Store};
 use trusted::TrustedClock;
@@ -107,6 +109,11 @@ pub async fn load_with(
     let (sockets, realtime) = Realtime::new();
     let events = fleet.events();
     let clock = trusted_clock(&store).await?;
+    let cache = settings.data.dir.join("cache/renditions");
+    let renditions = Renditions::new(&cache).with_context(|| {
+        let folder = cache.display();
+        format!("SIDETONE_DATA: cannot keep renditions in {folder}")
+    })?;
     let app = Arc::new(App {
         store,
         fleet,
@@ -121,7 +128,7 @@ pub async fn load_with(
         clock,
         objects,
         keyring,
-        store_dir: settings.store_dir(),
+        renditions,
         session_minutes: settings.session.minutes,
         secure_cookies: settings.server.public_url.starts_with("https://"),
     });

@@ -178,10 +178,13 @@ impl Inner {
         let made = {
             let (entry, handle) = (entry.clone(), Handle::current());
             let blocking = move || {
-                let sources = media.files.into_iter().map(|(first_channel, object)| Source {
-                    first_channel,
-                    media: Blocking::new(handle.clone(), object),
-                });
+                let sources = media
+                    .files
+                    .into_iter()
+                    .map(|(first_channel, object)| Source {
+                        first_channel,
+                        media: Blocking::new(handle.clone(), object),
+                    });
                 entry.fill(rendition, sources.collect(), media.samples)
             };
             tokio::task::spawn_blocking(blocking).await
@@ -198,7 +201,10 @@ impl Inner {
         if made.is_err() {
             // the next one who asks tries again
             let mut shelf = self.shelf();
-            if shelf.get(&name).is_some_and(|kept| Arc::ptr_eq(&kept.entry, &entry)) {
+            if shelf
+                .get(&name)
+                .is_some_and(|kept| Arc::ptr_eq(&kept.entry, &entry))
+            {
                 shelf.remove(&name);
             }
         }
@@ -225,6 +231,3 @@ impl Inner {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -7,6 +7,7 @@
 //! methods of [`Store`] itself are for those who act for no tenant: login, the event consumer, the
 //! sweeper.
 
+mod accesses;
 mod audit;
 mod calls;
 mod columns;

@@ -96,6 +96,7 @@ async fn sweep_once(app: &App) -> store::Result<()> {
     let ago = |age: Duration| Timestamp::from_unix_ms(now.unix_ms() - age.as_millis() as i64);
     app.store.forget_sessions(ago(KEEP)).await?;
     app.store.forget_webhooks(ago(KEEP)).await?;
+    app.renditions.tidy();
     let reason = EndReason::new(EndClass::Unknown, "stale");
     let stale = ago(STALE_AFTER);
     for call in app.store.silent_calls(ago(ASK_AFTER), AT_ONCE).await? {

@@ -74,7 +74,8 @@ impl Entry {
 
     /// Ends it, whether it waits, is made or was.
     pub(super) fn forget(&self) {
-        self.progress.send_replace(Progress::Failed(Failure::Forgotten));
+        self.progress
+            .send_replace(Progress::Failed(Failure::Forgotten));
     }
 
     fn is_forgotten(&self) -> bool {
@@ -114,9 +115,9 @@ impl Entry {
             | RenditionError::Packet { .. }
             | RenditionError::Uneven(_)
             | RenditionError::Empty => Failure::Media(damaged(&error)),
-            RenditionError::Head(_)
-            | RenditionError::NoChannel(_)
-            | RenditionError::TooLong(_) => Failure::Unsuitable(error.to_string()),
+            RenditionError::Head(_) | RenditionError::NoChannel(_) | RenditionError::TooLong(_) => {
+                Failure::Unsuitable(error.to_string())
+            }
             RenditionError::Write(_) | RenditionError::Codec(_) => {
                 Failure::Making(error.to_string())
             }
@@ -201,7 +202,11 @@ impl Reader {
     }
 
     /// A part of it, as it is made; `None` as the end is the whole.
-    pub(crate) fn bytes(&self, from: u64, end: Option<u64>) -> BoxStream<'static, Result<Bytes, Failure>> {
+    pub(crate) fn bytes(
+        &self,
+        from: u64,
+        end: Option<u64>,
+    ) -> BoxStream<'static, Result<Bytes, Failure>> {
         let end = end.unwrap_or(u64::MAX);
         let parts = stream::try_unfold((self.clone(), from), move |(reader, at)| async move {
             if at >= end {
