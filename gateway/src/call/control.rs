@@ -19,7 +19,7 @@ impl Tap {
         let at = live.source.at(now);
         let done = match request.command.clone() {
             Command::Listen { call, monitor } if call == live.call => {
-                live.listen(&monitor, &self.shard)
+                Ok(live.listen(&monitor, &self.shard))
             }
             Command::Unlisten { call, monitor } if call == live.call => {
                 live.bus.remove_listener(&monitor);
@@ -54,13 +54,13 @@ impl Tap {
 }
 
 impl Live {
-    fn listen(&mut self, monitor: &MonitorRoom, shard: &Shard) -> Result<Reply, CommandError> {
+    fn listen(&mut self, monitor: &MonitorRoom, shard: &Shard) -> Reply {
         let call = self.call;
         let make = || sink::Monitor::new(call, shard.monitors.grant(monitor));
         self.bus.add_listener(monitor, make);
-        Ok(Reply::Listening {
+        Reply::Listening {
             tracks: sink::track_names(call, &self.bus.lanes),
-        })
+        }
     }
 }
 

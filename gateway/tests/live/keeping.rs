@@ -5,7 +5,9 @@ use sidetone_room::service::RoomService;
 use sidetone_room::token::Token;
 use sidetone_service::clock;
 use sidetone_testkit::{LivekitServer, PythonPeer, wait_for};
-use sidetone_wire::{CallEvent, CallId, Command, NodeId, Party, RecordingRule, Reply, Timestamp};
+use sidetone_wire::{
+    CallEvent, CallId, Command, CommandError, NodeId, Party, RecordingRule, Reply, Timestamp,
+};
 
 use crate::peers::{Listener, Peer, sounds};
 use crate::world::{DEADLINE, World, credentials, monitor_room};
@@ -20,8 +22,8 @@ fn pause(call: CallId) -> Command {
     Command::PauseRecording { call, by }
 }
 
-fn done(command: &str, answer: Result<Reply, sidetone_wire::CommandError>) {
-    assert_eq!(answer, Ok(Reply::Done), "{command}");
+fn done(command: &str, answer: &Result<Reply, CommandError>) {
+    assert_eq!(answer, &Ok(Reply::Done), "{command}");
 }
 
 /// A room whose call has a rule before anybody is in it.
@@ -64,7 +66,7 @@ async fn what_is_said_in_a_pause_reaches_no_take() {
     let [talk, card] = [440.0, CARD_NUMBER].map(sounds);
     let hears = Listener::join(&server, "call-1", "bystander").await;
     for round in 0..3 {
-        done("pause", world.command(call, pause(call)).await);
+        done("pause", &world.command(call, pause(call)).await);
         customer.say(&card).await;
         let heard = hears.all_packets();
         wait_for("two seconds of talk", DEADLINE, || async {
@@ -73,7 +75,7 @@ async fn what_is_said_in_a_pause_reaches_no_take() {
         .await;
         customer.say(&talk).await;
         let resume = Command::ResumeRecording { call };
-        done("resume", world.command(call, resume).await);
+        done("resume", &world.command(call, resume).await);
         keeps_more(&world, call, 50).await;
         let takes = world.takes.of(call);
         let leaked = takes[0].kept_of(&card);
@@ -108,7 +110,7 @@ async fn a_pause_is_answered_when_it_is_on_disk_and_not_before() {
     assert!(!asking.is_finished());
     assert!(world.takes.of(call)[0].is_paused(), "at once all the same");
     world.takes.let_disk_go_on();
-    done("pause", asking.await.unwrap());
+    done("pause", &asking.await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,7 +126,7 @@ async fn a_call_that_another_gateway_takes_over_stays_paused() {
         ..RecordingRule::default()
     };
     world.ledger.set_rule(call, paused);
-    done("pause", world.command(call, pause(call)).await);
+    done("pause", &world.command(call, pause(call)).await);
     let card = sounds(CARD_NUMBER);
     customer.say(&card).await;
 
@@ -146,7 +148,7 @@ async fn a_call_that_another_gateway_takes_over_stays_paused() {
     customer.say(&sounds(440.0)).await;
     done(
         "resume",
-        world.command(call, Command::ResumeRecording { call }).await,
+        &world.command(call, Command::ResumeRecording { call }).await,
     );
     keeps_more(&world, call, 50).await;
     let takes = world.takes.of(call);
@@ -182,7 +184,7 @@ async fn a_call_without_consent_is_heard_and_not_recorded() {
     // whoever resumes it has no say in that
     done(
         "resume",
-        world.command(call, Command::ResumeRecording { call }).await,
+        &world.command(call, Command::ResumeRecording { call }).await,
     );
     let heard = supervisor.all_packets();
     wait_for("more of them", DEADLINE, || async {
@@ -259,7 +261,7 @@ async fn a_pressed_key_pauses_where_the_rule_says_so() {
     drop(keys);
     done(
         "resume",
-        world.command(call, Command::ResumeRecording { call }).await,
+        &world.command(call, Command::ResumeRecording { call }).await,
     );
     keeps_more(&world, call, 50).await;
     assert_eq!(world.takes.of(call)[0].heard(Party::Supervisor), 0);
@@ -274,7 +276,7 @@ async fn a_recording_that_is_stopped_is_destroyed_and_not_begun_again() {
     let (call, _) = world.call_in("call-1", |_| true).await;
     let take = world.recorded(call, 20).await;
     let stop = Command::StopRecording { call, erase: true };
-    done("stop", world.command(call, stop).await);
+    done("stop", &world.command(call, stop).await);
     assert!(world.takes.of(call)[0].discarded);
     let recordings = vec![take.recording.unwrap()];
     let erase = Command::EraseTakes {

@@ -84,7 +84,7 @@ impl Taken {
 /// A recorder that remembers.
 #[derive(Default)]
 pub(crate) struct Takes {
-    takes: Mutex<Vec<Arc<Mutex<Taken>>>>,
+    begun: Mutex<Vec<Arc<Mutex<Taken>>>>,
     /// Callbacks of a disk that is slow until the test says otherwise.
     waiting: Arc<Mutex<Option<Vec<Durable>>>>,
     erased: Mutex<Vec<RecordingId>>,
@@ -97,7 +97,7 @@ struct OneTake {
 
 impl Takes {
     pub(crate) fn all(&self) -> Vec<Taken> {
-        let takes = self.takes.lock().unwrap();
+        let takes = self.begun.lock().unwrap();
         takes
             .iter()
             .map(|take| take.lock().unwrap().clone())
@@ -141,7 +141,7 @@ impl Recorder for Takes {
             tenant: start.tenant,
             ..Taken::default()
         }));
-        self.takes.lock().unwrap().push(taken.clone());
+        self.begun.lock().unwrap().push(taken.clone());
         let waiting = self.waiting.clone();
         Ok(Box::new(OneTake { taken, waiting }))
     }

@@ -286,4 +286,36 @@ mod tests {
         while peer.poll_output().unwrap().is_some() {}
         assert!(peer.timeout() < now + Duration::from_secs(1));
     }
+
+    #[tokio::test]
+    async fn telephone_events_and_redundancy_are_not_asked_for() {
+        let now = clock::now();
+        let mut server = Rtc::builder().build(now);
+        let host = Candidate::host("127.0.0.1:7882".parse().unwrap(), "udp").unwrap();
+        server.add_local_candidate(host);
+        let mut api = server.sdp_api();
+        let kind = str0m::media::MediaKind::Audio;
+        api.add_media(kind, str0m::media::Direction::SendOnly, None, None, None);
+        let (offer, _) = api.apply().unwrap();
+        let more = "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n\
+                    a=rtpmap:63 red/48000/2\r\na=fmtp:63 111/111\r\na=mid:";
+        let offer = offer.to_sdp_string().replace("SAVPF ", "SAVPF 101 63 ");
+        let offer = offer.replace("a=mid:", more);
+        assert!(offer.contains("telephone-event"), "{offer}");
+
+        let local = std::net::Ipv4Addr::LOCALHOST.into();
+        let mut peer = Peer::new(Role::Subscriber, local, false, now).unwrap();
+        let answer = peer.answer(offer).unwrap();
+        let media = answer.lines().find(|line| line.starts_with("m=audio"));
+        let types: Vec<&str> = media.unwrap().split(' ').skip(3).collect();
+        assert!(types.contains(&"111"), "{answer}");
+        assert!(
+            !types.contains(&"101") && !types.contains(&"63"),
+            "{answer}"
+        );
+        assert!(!answer.contains("telephone-event"), "{answer}");
+        // and what comes all the same is of no payload type that the core knows
+        let known = peer.rtc.codec_config().iter().map(|params| *params.pt());
+        assert!(known.into_iter().all(|pt| [111, 0, 8].contains(&pt)));
+    }
 }
