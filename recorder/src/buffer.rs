@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sidetone_fleet::take::Outcome;
+use sidetone_fleet::take::{Durable, TakeError};
 use sidetone_media::{Codec, MediaTime, Packet, opus};
 use sidetone_wire::{GapReason, Party};
 
@@ -19,6 +19,11 @@ const MAX_TOTAL_BYTES: usize = 64 << 20;
 /// Records of names and gaps are dropped when a take's buffer is this much over its bound: a call
 /// has some dozens of them.
 const MAX_EXTRA_BYTES: usize = 16 << 10;
+/// Pauses and resumes that may wait for the disk; a call has one now and then. Beyond it a resume
+/// is refused, so that the pause after it always finds room.
+const MAX_WAITING: usize = 64;
+/// Capacity that a buffer keeps between flushes: twice what two parties say in one.
+const KEPT_BYTES: usize = 8 << 10;
 
 /// Bytes held back by all takes.
 pub(crate) type Budget = Arc<AtomicUsize>;
@@ -29,6 +34,8 @@ pub(crate) struct Shared {
     inner: Mutex<Inner>,
     /// Set after the last byte is in the buffer.
     ended: AtomicBool,
+    discarded: AtomicBool,
+    degraded: AtomicBool,
 }
 
 struct Inner {
@@ -37,34 +44,51 @@ struct Inner {
     kept: u64,
     dropped_full: u64,
     dropped_unsupported: u64,
+    /// Since a packet found no room: all are dropped until the next flush, so that the gap is one.
+    full: bool,
     /// What was dropped since the last flush.
     lost: Option<(MediaTime, MediaTime)>,
-    /// Called with the take's result; taken when it ended.
-    outcome: Option<Outcome>,
+    pause: Pause,
+    /// Called when what is in `bytes` is durable.
+    waiting: Vec<Durable>,
+}
+
+/// What a pause leaves out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pause {
+    Never,
+    /// Everything that ends behind its start.
+    Since(MediaTime),
+    /// Everything before the resume: what comes late from before the pause with it.
+    Until(MediaTime),
 }
 
 /// What the flusher takes away.
 pub(crate) struct Drained {
     pub(crate) ended: bool,
-    /// With `ended`: whom to tell.
-    pub(crate) outcome: Option<Outcome>,
+    /// To be called when the batch is durable.
+    pub(crate) waiting: Vec<Durable>,
 }
 
 impl Shared {
-    pub(crate) fn new(budget: Budget, outcome: Outcome) -> Self {
+    pub(crate) fn new(budget: Budget) -> Self {
         let inner = Inner {
             encoder: Encoder::default(),
             bytes: Vec::new(),
             kept: 0,
             dropped_full: 0,
             dropped_unsupported: 0,
+            full: false,
             lost: None,
-            outcome: Some(outcome),
+            pause: Pause::Never,
+            waiting: Vec::new(),
         };
         Self {
             budget,
             inner: Mutex::new(inner),
             ended: AtomicBool::new(false),
+            discarded: AtomicBool::new(false),
+            degraded: AtomicBool::new(false),
         }
     }
 
@@ -77,26 +101,25 @@ impl Shared {
     pub(crate) fn packet(&self, party: Party, packet: &Packet) {
         let size = packet.payload.len() + MAX_OVERHEAD_BYTES;
         let mut inner = self.lock();
-        let kept_kind = packet.codec == Codec::Opus
-            && packet.payload.len() <= MAX_PAYLOAD_BYTES
-            && party != Party::Supervisor;
-        if !kept_kind {
+        if inner.pause.leaves_out(packet) || self.discarded.load(Ordering::Relaxed) {
+            return;
+        }
+        if packet.codec != Codec::Opus || packet.payload.len() > MAX_PAYLOAD_BYTES {
             inner.dropped_unsupported += 1;
-            if party != Party::Supervisor {
-                inner.lose(packet);
-            }
-        } else if inner.bytes.len() + size > MAX_TAKE_BYTES
+            inner.lose(packet);
+        } else if inner.full
+            || inner.bytes.len() + size > MAX_TAKE_BYTES
             || self.budget.load(Ordering::Relaxed) + size > MAX_TOTAL_BYTES
         {
+            inner.full = true;
             inner.dropped_full += 1;
             inner.lose(packet);
+            self.degraded.store(true, Ordering::Relaxed);
         } else {
-            let before = inner.bytes.len();
-            let Inner { encoder, bytes, .. } = &mut *inner;
-            encoder.packet(party, packet, bytes);
-            let added = inner.bytes.len() - before;
             inner.kept += 1;
-            self.budget.fetch_add(added, Ordering::Relaxed);
+            self.add(&mut inner, |encoder, bytes| {
+                encoder.packet(party, packet, bytes);
+            });
         }
     }
 
@@ -111,28 +134,86 @@ impl Shared {
     fn extra(&self, write: impl FnOnce(&mut Vec<u8>)) {
         let mut inner = self.lock();
         if inner.bytes.len() <= MAX_TAKE_BYTES + MAX_EXTRA_BYTES {
-            let before = inner.bytes.len();
-            write(&mut inner.bytes);
-            self.budget
-                .fetch_add(inner.bytes.len() - before, Ordering::Relaxed);
+            self.add(&mut inner, |_, bytes| write(bytes));
         }
+    }
+
+    fn add(&self, inner: &mut Inner, write: impl FnOnce(&mut Encoder, &mut Vec<u8>)) {
+        let before = inner.bytes.len();
+        write(&mut inner.encoder, &mut inner.bytes);
+        let added = inner.bytes.len() - before;
+        self.budget.fetch_add(added, Ordering::Relaxed);
+    }
+
+    /// Leaves out what is from `at` on.
+    pub(crate) fn pause(&self, at: MediaTime, by: &str, durable: Durable) {
+        let mut inner = self.lock();
+        let (since, room) = match inner.pause {
+            Pause::Since(since) => (since.min(at), MAX_WAITING - 1),
+            Pause::Never | Pause::Until(_) => (at, MAX_WAITING),
+        };
+        inner.pause = Pause::Since(since);
+        if inner.waiting.len() < room {
+            inner.waiting.push(durable);
+            self.add(&mut inner, |_, bytes| {
+                record::write_pause(since, by, bytes);
+            });
+        } else {
+            drop(inner);
+            durable(Err(too_many_waiting()));
+        }
+    }
+
+    /// Keeps what is from `at` on.
+    pub(crate) fn resume(&self, at: MediaTime, durable: Durable) {
+        let mut inner = self.lock();
+        if inner.waiting.len() >= MAX_WAITING - 1 {
+            drop(inner);
+            return durable(Err(too_many_waiting()));
+        }
+        inner.waiting.push(durable);
+        if let Pause::Since(since) = inner.pause {
+            let at = at.max(since);
+            inner.pause = Pause::Until(at);
+            self.add(&mut inner, |_, bytes| record::write_resume(at, bytes));
+        }
+    }
+
+    /// Whether somebody waits for the disk.
+    pub(crate) fn is_awaited(&self) -> bool {
+        !self.lock().waiting.is_empty()
+    }
+
+    /// Takes away who waits, to be told that the disk refuses.
+    pub(crate) fn take_waiting(&self) -> Vec<Durable> {
+        std::mem::take(&mut self.lock().waiting)
     }
 
     /// Ends the take, at `at` if that is known.
     pub(crate) fn end(&self, at: Option<MediaTime>) {
         let mut inner = self.lock();
         if let Some(at) = at {
-            let before = inner.bytes.len();
-            record::write_end(at, &mut inner.bytes);
-            self.budget
-                .fetch_add(inner.bytes.len() - before, Ordering::Relaxed);
+            self.add(&mut inner, |_, bytes| record::write_end(at, bytes));
         }
         self.ended.store(true, Ordering::Release);
     }
 
-    /// Whether nothing more will come.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.ended.load(Ordering::Acquire)
+    /// Forgets what there is and keeps nothing more.
+    pub(crate) fn discard(&self) {
+        let mut inner = self.lock();
+        self.discarded.store(true, Ordering::Release);
+        self.release(inner.bytes.len());
+        inner.bytes = Vec::new();
+    }
+
+    /// Whether nothing of it is to be kept.
+    pub(crate) fn is_discarded(&self) -> bool {
+        self.discarded.load(Ordering::Acquire)
+    }
+
+    /// Whether packets were dropped since the last flush for want of room.
+    pub(crate) fn is_degraded(&self) -> bool {
+        self.degraded.load(Ordering::Relaxed)
     }
 
     /// Moves what is there to `batch`, which must be empty.
@@ -143,11 +224,14 @@ impl Shared {
         );
         let mut inner = self.lock();
         if let Some((from, to)) = inner.lost.take() {
-            let before = inner.bytes.len();
-            record::write_gap(from, to, GapReason::Degraded, &mut inner.bytes);
-            self.budget
-                .fetch_add(inner.bytes.len() - before, Ordering::Relaxed);
+            self.add(&mut inner, |_, bytes| {
+                record::write_gap(from, to, GapReason::Degraded, bytes);
+            });
         }
+        if !std::mem::take(&mut inner.full) {
+            self.degraded.store(false, Ordering::Relaxed);
+        }
+        batch.shrink_to(KEPT_BYTES);
         std::mem::swap(&mut inner.bytes, batch);
         inner.encoder.restart();
         metrics::packets(std::mem::take(&mut inner.kept));
@@ -156,9 +240,10 @@ impl Shared {
             Drop::Unsupported,
             std::mem::take(&mut inner.dropped_unsupported),
         );
-        let ended = self.has_ended();
-        let outcome = if ended { inner.outcome.take() } else { None };
-        Drained { ended, outcome }
+        Drained {
+            ended: self.ended.load(Ordering::Acquire),
+            waiting: std::mem::take(&mut inner.waiting),
+        }
     }
 
     /// Says that `bytes` drained bytes are out of memory.
@@ -167,16 +252,37 @@ impl Shared {
     }
 }
 
+fn too_many_waiting() -> TakeError {
+    TakeError::Disk {
+        path: "the spool".into(),
+        error: format!("{MAX_WAITING} pauses and resumes of the take wait for the disk already"),
+    }
+}
+
+impl Pause {
+    fn leaves_out(self, packet: &Packet) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Since(since) => packet.at + samples_of(packet) > since,
+            Self::Until(until) => packet.at < until,
+        }
+    }
+}
+
 impl Inner {
     fn lose(&mut self, packet: &Packet) {
-        let samples = match packet.codec {
-            Codec::Opus => opus::duration_samples(&packet.payload).map_or(0, u64::from),
-            Codec::Pcmu | Codec::Pcma => packet.payload.len() as u64 * 6,
-        };
-        let end = packet.at + samples;
+        let end = packet.at + samples_of(packet);
         self.lost = Some(match self.lost {
             Some((from, to)) => (from.min(packet.at), to.max(end)),
             None => (packet.at, end),
         });
+    }
+}
+
+/// How long a packet sounds, in samples at 48 kHz.
+fn samples_of(packet: &Packet) -> u64 {
+    match packet.codec {
+        Codec::Opus => opus::duration_samples(&packet.payload).map_or(0, u64::from),
+        Codec::Pcmu | Codec::Pcma => packet.payload.len() as u64 * 6,
     }
 }

@@ -11,6 +11,7 @@ const TAKES: &str = "sidetone_recorder_takes_running";
 const SEALING: &str = "sidetone_recorder_takes_sealing";
 const SEALED: &str = "sidetone_recorder_takes_sealed_total";
 const FAILED: &str = "sidetone_recorder_takes_failed_total";
+const BYTES: &str = "sidetone_recorder_spool_bytes";
 const FLUSH: &str = "sidetone_recorder_flush_seconds";
 const SEAL: &str = "sidetone_recorder_seal_seconds";
 
@@ -19,7 +20,7 @@ const SEAL: &str = "sidetone_recorder_seal_seconds";
 pub(crate) enum Drop {
     /// The buffers are full: the disk is slower than the calls.
     Full,
-    /// Not Opus, larger than any Opus packet of a call, or of a party without a channel.
+    /// Not Opus, or larger than any Opus packet of a call.
     Unsupported,
 }
 
@@ -39,13 +40,17 @@ pub fn describe() {
     describe_counter!(WRITTEN, "Bytes written to the spool");
     describe_counter!(
         ERRORS,
-        "Writes to the spool that failed and will be tried again"
+        "Writes and syncs of the spool that failed and will be tried again"
     );
+    describe_gauge!(BYTES, "Bytes that the spool holds on disk");
     describe_gauge!(TAKES, "Takes being recorded");
     describe_gauge!(SEALING, "Takes that ended and wait for their file");
-    describe_counter!(SEALED, "Takes in the store");
-    describe_counter!(FAILED, "Takes that could not be put in the store");
-    describe_histogram!(FLUSH, "Seconds that one flush of all takes took");
+    describe_counter!(SEALED, "Takes that were sealed");
+    describe_counter!(FAILED, "Tries to seal a take that failed");
+    describe_histogram!(
+        FLUSH,
+        "Seconds that one flush of all takes took, with its sync"
+    );
     describe_histogram!(SEAL, "Seconds that sealing one take took");
 }
 
@@ -61,6 +66,10 @@ pub(crate) fn dropped(reason: Drop, packets: u64) {
 
 pub(crate) fn spool_written(bytes: usize) {
     counter!(WRITTEN).increment(bytes as u64);
+}
+
+pub(crate) fn spool_bytes(bytes: u64) {
+    gauge!(BYTES).set(bytes as f64);
 }
 
 pub(crate) fn spool_error() {

@@ -22,6 +22,8 @@ const FIRST_OF_LANE: u8 = 2;
 const NAME: u8 = 3;
 const GAP: u8 = 4;
 const END: u8 = 5;
+const PAUSE: u8 = 6;
+const RESUME: u8 = 7;
 
 /// One record, read back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +43,16 @@ pub(crate) enum Record<'a> {
         reason: GapReason,
     },
     End {
+        at: MediaTime,
+    },
+    /// Nothing from `at` on is kept. Behind another one without a [`Record::Resume`] between them:
+    /// the pause begins at the earlier of both, and is the later one's.
+    Pause {
+        at: MediaTime,
+        by: &'a str,
+    },
+    /// What comes from `at` on is kept again.
+    Resume {
         at: MediaTime,
     },
 }
@@ -132,6 +144,18 @@ pub(crate) fn write_end(at: MediaTime, out: &mut Vec<u8>) {
     write_number(at.samples(), out);
 }
 
+pub(crate) fn write_pause(at: MediaTime, by: &str, out: &mut Vec<u8>) {
+    let cut = by.floor_char_boundary(MAX_NAME_BYTES);
+    out.push(PAUSE);
+    write_number(at.samples(), out);
+    write_bytes(&by.as_bytes()[..cut], out);
+}
+
+pub(crate) fn write_resume(at: MediaTime, out: &mut Vec<u8>) {
+    out.push(RESUME);
+    write_number(at.samples(), out);
+}
+
 /// Reads the records of one batch; ends at the first that is malformed, which
 /// [`Records::is_whole`] tells.
 #[derive(Debug)]
@@ -202,6 +226,14 @@ impl<'a> Records<'a> {
                 Some(Record::Gap { from, to, reason })
             }
             END => Some(Record::End {
+                at: MediaTime::from_samples(self.number()?),
+            }),
+            PAUSE => {
+                let at = MediaTime::from_samples(self.number()?);
+                let by = std::str::from_utf8(self.bytes()?).ok()?;
+                Some(Record::Pause { at, by })
+            }
+            RESUME => Some(Record::Resume {
                 at: MediaTime::from_samples(self.number()?),
             }),
             _ => None,
@@ -341,12 +373,14 @@ mod tests {
     }
 
     #[test]
-    fn names_gaps_and_the_end_come_back() {
+    fn names_gaps_pauses_and_the_end_come_back() {
         let mut out = Vec::new();
         let (from, to) = (MediaTime::from_samples(3), MediaTime::from_samples(960_000));
         write_name(Party::Customer, "Zoë", &mut out);
         write_name(Party::Agent, &"é".repeat(300), &mut out);
         write_gap(from, to, GapReason::Disconnected, &mut out);
+        write_pause(from, "rule:dtmf", &mut out);
+        write_resume(to, &mut out);
         write_end(to, &mut out);
         let records: Vec<_> = Records::new(&out).collect();
         assert_eq!(
@@ -365,7 +399,10 @@ mod tests {
                 reason: GapReason::Disconnected
             }
         );
-        assert_eq!(records[3], Record::End { at: to });
+        let by = "rule:dtmf";
+        assert_eq!(records[3], Record::Pause { at: from, by });
+        assert_eq!(records[4], Record::Resume { at: to });
+        assert_eq!(records[5], Record::End { at: to });
     }
 
     proptest! {

@@ -87,7 +87,7 @@ pub(crate) fn list(spool_dir: &Path) -> io::Result<Vec<RecordingId>> {
     let mut waiting = Vec::new();
     for entry in std::fs::read_dir(spool_dir)? {
         let name = entry?.file_name();
-        let recording = Path::new(&name)
+        let recording: Option<RecordingId> = Path::new(&name)
             .extension()
             .filter(|extension| *extension == EXTENSION)
             .and_then(|_| Path::new(&name).file_stem()?.to_str()?.parse().ok());

@@ -1,319 +1,289 @@
-//! Spool files: one per take, appended to in batches, each with its length and checksum.
+//! Spool files: what a take has heard, encrypted, in batches that a crash cannot half undo.
 //!
-//! `MAGIC`, then batches of: length of the body (u32), CRC-32 of the batch's number (u32) and the
-//! body (u32), the body; all little-endian. Batch 0 is the manifest as far as it is known at the
-//! start, as JSON; the others are [records](crate::record).
+//! `MAGIC`, length of the header (u32), the header as JSON, then batches of: length of what follows
+//! the number (u32), the batch's number (u32), AES-256-GCM ciphertext and tag; all little-endian.
+//! The key is derived from the take's data key with everything before the first batch as salt, so
+//! that it is the file's own and a changed header opens nothing; the nonce is the batch's number;
+//! length and number are authenticated. Batch 0 is the manifest as far as it is known at the start,
+//! as JSON; the others are [records](crate::record).
+//!
+//! A take has one file, and a further one (a segment) for each time that the disk failed to make
+//! the former durable. What was not durable is written again there under the same numbers.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader, Read, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+mod read;
+
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use sidetone_wire::RecordingId;
+use aws_lc_rs::aead::{Aad, LessSafeKey, NONCE_LEN, Nonce};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use sidetone_service::random;
+use sidetone_vault::{DataKey, KeyError, Keyring, Purpose};
+use sidetone_wire::{RecordingId, WrappedKey};
 
-const MAGIC: &[u8; 16] = b"sidetone take 1\n";
-const HEADER_BYTES: usize = 8;
-/// No batch is longer: a buffer at its bound, and room for what comes on top.
+use crate::disk::Disk;
+pub(crate) use read::{Batch, Batches, SpoolError, Tail};
+
+const MAGIC: &[u8; 16] = b"sidetone take 2\n";
+/// What a file of the format before this one begins with.
+const FORMER_MAGIC: &[u8; 16] = b"sidetone take 1\n";
+/// No header is longer: a wrapped key, a slug, two numbers and some punctuation.
+const MAX_HEADER_BYTES: usize = 4_096;
+/// Length and number, before each batch.
+const FRAME_BYTES: usize = 8;
+const TAG_BYTES: usize = 16;
+/// No batch's body is longer: a buffer at its bound, and room for what comes on top.
 pub(crate) const MAX_BATCH_BYTES: usize = 1 << 20;
-/// Owner only: recordings are personal data.
-const MODE: u32 = 0o600;
+/// Batches that may be in a file and not be durable: whoever writes syncs before there are more.
+/// So a hole in a file with more than these behind it is damage, not what a crash left.
+pub(crate) const MAX_UNSYNCED_BATCHES: usize = 2;
 
 /// Extension of the spool files.
 const EXTENSION: &str = "take";
-/// Extension of spool files that are damaged before their last batch, kept for a person to see.
+/// Extension of spool files that are damaged before their end.
 const DAMAGED: &str = "damaged";
 
-/// The spool file of a recording.
-pub(crate) fn path_of(spool_dir: &Path, recording: RecordingId) -> PathBuf {
-    spool_dir.join(format!("{recording}.{EXTENSION}"))
-}
-
-/// The spool files in a folder, in the order of their names (which is that of their start).
-pub(crate) fn list(spool_dir: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(spool_dir)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|e| e == EXTENSION) {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
-/// Puts a damaged file aside.
-pub(crate) fn put_aside(path: &Path) -> io::Result<PathBuf> {
-    let aside = path.with_extension(DAMAGED);
-    std::fs::rename(path, &aside)?;
-    Ok(aside)
-}
-
-/// A spool file being written.
+/// What the spool files of one take have in common.
 #[derive(Debug)]
-pub(crate) struct SpoolFile {
-    file: File,
-    /// End of the last batch that was written whole.
-    length: u64,
-    batches: u32,
-    scratch: Vec<u8>,
+pub(crate) struct Keys {
+    pub(crate) recording: RecordingId,
+    pub(crate) tenant: String,
+    pub(crate) wrapped: WrappedKey,
+    pub(crate) key: DataKey,
 }
 
-impl SpoolFile {
-    /// Creates the file with its batch 0. It must not exist.
-    pub(crate) fn create(path: &Path, start: &[u8]) -> io::Result<Self> {
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(MODE)
-            .open(path)?;
-        let mut spool = Self {
-            file,
-            length: 0,
-            batches: 0,
-            scratch: Vec::new(),
-        };
-        let written = spool.file.write_all_at(MAGIC, 0).and_then(|()| {
-            spool.length = MAGIC.len() as u64;
-            spool.append(start)
-        });
-        if let Err(error) = written {
-            // so that the next try can create it; if that fails too, it says so
-            drop(std::fs::remove_file(path));
-            return Err(error);
+impl Keys {
+    /// A new take's.
+    pub(crate) fn new(
+        keyring: &Keyring,
+        tenant: &str,
+        recording: RecordingId,
+    ) -> Result<Self, KeyError> {
+        let key = DataKey::generate()?;
+        Ok(Self {
+            recording,
+            tenant: tenant.to_owned(),
+            wrapped: keyring.wrap(&key, tenant, recording)?,
+            key,
+        })
+    }
+}
+
+/// What a spool file begins with.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Header {
+    recording: RecordingId,
+    tenant: String,
+    segment: u32,
+    key: WrappedKey,
+    /// At random, in base64: makes the derived key the file's own.
+    salt: String,
+}
+
+/// The name of a segment of a take's spool.
+pub(crate) fn path_of(spool_dir: &Path, recording: RecordingId, segment: u32) -> PathBuf {
+    spool_dir.join(match segment {
+        0 => format!("{recording}.{EXTENSION}"),
+        n => format!("{recording}.{n}.{EXTENSION}"),
+    })
+}
+
+/// The segments of a take that are in the folder, in their order.
+pub(crate) fn segments_of(spool_dir: &Path, recording: RecordingId) -> io::Result<Vec<PathBuf>> {
+    let mut segments: Vec<(u32, PathBuf)> = Vec::new();
+    for file in files(spool_dir)? {
+        if file.recording == recording
+            && let Kind::Take(segment) = file.kind
+        {
+            segments.push((segment, file.path));
         }
-        Ok(spool)
     }
-
-    /// Appends a batch; gives the bytes written. After an error the same batch can be appended
-    /// again: it is written to the same place.
-    pub(crate) fn append(&mut self, body: &[u8]) -> io::Result<usize> {
-        self.scratch.clear();
-        self.scratch
-            .extend_from_slice(&(body.len() as u32).to_le_bytes());
-        self.scratch
-            .extend_from_slice(&checksum(self.batches, body).to_le_bytes());
-        self.scratch.extend_from_slice(body);
-        self.file.write_all_at(&self.scratch, self.length)?;
-        let written = self.scratch.len();
-        self.length += written as u64;
-        self.batches += 1;
-        self.scratch.shrink_to(MAX_SCRATCH_BYTES);
-        Ok(written)
-    }
+    segments.sort_unstable();
+    Ok(segments.into_iter().map(|(_, path)| path).collect())
 }
 
-/// Scratch space that an open file keeps between batches.
-const MAX_SCRATCH_BYTES: usize = 16 << 10;
-
-fn checksum(number: u32, body: &[u8]) -> u32 {
-    let mut crc = crc32fast::Hasher::new();
-    crc.update(&number.to_le_bytes());
-    crc.update(body);
-    crc.finalize()
-}
-
-/// How a spool file ended.
+/// What a file in the spool folder is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tail {
-    /// After a whole batch.
-    Whole,
-    /// Within the last batch, as a crash leaves it.
-    Torn,
-    /// At a broken batch with more behind it than one batch: not what a crash does.
+pub(crate) enum Kind {
+    /// A segment of a take's spool.
+    Take(u32),
+    /// Part of a take that is about to be complete, or is.
+    Media,
+    /// Says that a take is complete.
+    Sealed,
+    /// Put aside for a person to see.
     Damaged,
 }
 
-/// Reads the batches of a spool file until its end or the first one that is broken.
-pub(crate) struct Batches {
-    file: BufReader<File>,
-    length: u64,
-    at: u64,
-    number: u32,
-    body: Vec<u8>,
-    tail: Tail,
+/// A file of some take.
+#[derive(Debug)]
+pub(crate) struct SpoolEntry {
+    pub(crate) recording: RecordingId,
+    pub(crate) kind: Kind,
+    pub(crate) path: PathBuf,
 }
 
-impl Batches {
-    /// Opens a spool file.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
-        let length = file.metadata()?.len();
-        let mut file = BufReader::with_capacity(64 << 10, file);
-        let mut magic = [0; MAGIC.len()];
-        if length < magic.len() as u64 || file.read_exact(&mut magic).is_err() || magic != *MAGIC {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "not a spool file",
-            ));
+/// The takes' files in the folder. Hidden ones and whatever else lies there are left out.
+pub(crate) fn files(spool_dir: &Path) -> io::Result<Vec<SpoolEntry>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(spool_dir)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if let Some((recording, kind)) = kind_of(&name) {
+            files.push(SpoolEntry {
+                recording,
+                kind,
+                path,
+            });
         }
-        let at = magic.len() as u64;
+    }
+    Ok(files)
+}
+
+/// Whether a file looks like a spool file and is none of a recording.
+pub(crate) fn is_foreign(name: &str) -> bool {
+    name.ends_with(".take") && kind_of(name).is_none()
+}
+
+fn kind_of(name: &str) -> Option<(RecordingId, Kind)> {
+    let (recording, rest) = name.split_once('.')?;
+    let recording = RecordingId(recording.parse().ok()?);
+    let kind = match (rest, rest.rsplit_once('.')) {
+        (EXTENSION, _) => Kind::Take(0),
+        (_, Some((segment, EXTENSION))) => Kind::Take(segment.parse().ok()?),
+        ("sealed", _) => Kind::Sealed,
+        (_, Some((_, "enc"))) => Kind::Media,
+        (DAMAGED, _) | (_, Some((_, DAMAGED))) => Kind::Damaged,
+        _ => return None,
+    };
+    Some((recording, kind))
+}
+
+/// Removes all files of these takes, which are sorted.
+pub(crate) fn erase(
+    disk: &dyn Disk,
+    spool_dir: &Path,
+    recordings: &[RecordingId],
+) -> io::Result<()> {
+    for file in files(spool_dir)? {
+        if recordings.binary_search(&file.recording).is_ok() {
+            disk.remove(&file.path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a take's segments.
+pub(crate) fn remove_segments(
+    disk: &dyn Disk,
+    spool_dir: &Path,
+    recording: RecordingId,
+) -> io::Result<()> {
+    for path in segments_of(spool_dir, recording)? {
+        disk.remove(&path)?;
+    }
+    Ok(())
+}
+
+/// Puts a take's segments aside, for a person to see.
+pub(crate) fn put_aside(
+    disk: &dyn Disk,
+    spool_dir: &Path,
+    recording: RecordingId,
+) -> io::Result<()> {
+    for path in segments_of(spool_dir, recording)? {
+        disk.rename(&path, &path.with_extension(DAMAGED))?;
+    }
+    Ok(())
+}
+
+/// A segment being written.
+pub(crate) struct SpoolFile {
+    file: File,
+    cipher: LessSafeKey,
+    /// What comes before the first batch, until it is written with it.
+    head: Vec<u8>,
+    /// End of the last batch that was written whole.
+    length: u64,
+}
+
+impl SpoolFile {
+    /// Creates the segment. It must not exist.
+    pub(crate) fn create(
+        disk: &dyn Disk,
+        spool_dir: &Path,
+        keys: &Keys,
+        segment: u32,
+    ) -> io::Result<Self> {
+        let header = Header {
+            recording: keys.recording,
+            tenant: keys.tenant.clone(),
+            segment,
+            key: keys.wrapped.clone(),
+            salt: STANDARD.encode(random::bytes::<32>()),
+        };
+        let header = serde_json::to_vec(&header)?;
+        let mut head = MAGIC.to_vec();
+        head.extend_from_slice(&(header.len() as u32).to_le_bytes());
+        head.extend_from_slice(&header);
+        let file = disk.create(&path_of(spool_dir, keys.recording, segment))?;
         Ok(Self {
             file,
-            length,
-            at,
-            number: 0,
-            body: Vec::new(),
-            tail: Tail::Whole,
+            cipher: keys.key.derive(Purpose::Spool, &head),
+            head,
+            length: 0,
         })
     }
 
-    /// The next batch, `None` at the end or where the file is broken.
-    pub(crate) fn next(&mut self) -> io::Result<Option<&[u8]>> {
-        let rest = self.length - self.at;
-        if rest == 0 || self.tail != Tail::Whole {
-            return Ok(None);
-        }
-        let mut header = [0; HEADER_BYTES];
-        if rest < HEADER_BYTES as u64 {
-            return Ok(self.broken(rest));
-        }
-        self.file.read_exact(&mut header)?;
-        let [l0, l1, l2, l3, c0, c1, c2, c3] = header;
-        let size = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
-        if size > MAX_BATCH_BYTES || (HEADER_BYTES + size) as u64 > rest {
-            return Ok(self.broken(rest));
-        }
-        self.body.resize(size, 0);
-        self.file.read_exact(&mut self.body)?;
-        if checksum(self.number, &self.body) != u32::from_le_bytes([c0, c1, c2, c3]) {
-            return Ok(self.broken(rest));
-        }
-        self.at += (HEADER_BYTES + size) as u64;
-        self.number += 1;
-        Ok(Some(&self.body))
-    }
-
-    fn broken(&mut self, rest: u64) -> Option<&[u8]> {
-        let one_batch = (HEADER_BYTES + MAX_BATCH_BYTES) as u64;
-        self.tail = if rest > one_batch {
-            Tail::Damaged
-        } else {
-            Tail::Torn
-        };
-        None
-    }
-
-    /// How the file ended, once [`Batches::next`] gave `None`.
-    pub(crate) fn tail(&self) -> Tail {
-        self.tail
+    /// Appends a batch; gives the bytes written. After an error the same batch, and no other of
+    /// that number, can be appended again: it is written to the same place. `scratch` is anybody's.
+    pub(crate) fn append(
+        &mut self,
+        disk: &dyn Disk,
+        number: u32,
+        body: &[u8],
+        scratch: &mut Vec<u8>,
+    ) -> io::Result<usize> {
+        scratch.clear();
+        scratch.extend_from_slice(&self.head);
+        write_batch(&self.cipher, number, body, scratch)?;
+        disk.write_at(&self.file, scratch, self.length)?;
+        self.head = Vec::new();
+        self.length += scratch.len() as u64;
+        Ok(scratch.len())
     }
 }
 
-/// Writes `bytes` as a file of its own, durably: temporary name, sync, rename, sync of the
-/// folder.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = temporary_of(path);
-    let mut file = create(&temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    rename(&temporary, path)
+fn write_batch(
+    cipher: &LessSafeKey,
+    number: u32,
+    body: &[u8],
+    out: &mut Vec<u8>,
+) -> io::Result<()> {
+    let frame = frame_of((body.len() + TAG_BYTES) as u32, number);
+    out.extend_from_slice(&frame);
+    let at = out.len();
+    out.extend_from_slice(body);
+    let tag = cipher
+        .seal_in_place_separate_tag(nonce_of(number), Aad::from(frame), &mut out[at..])
+        .map_err(|_| io::Error::other("a batch cannot be encrypted"))?;
+    out.extend_from_slice(tag.as_ref());
+    Ok(())
 }
 
-/// The hidden name under which a file is written before it is whole.
-pub(crate) fn temporary_of(path: &Path) -> PathBuf {
-    let name = path
-        .file_name()
-        .map(|n| n.to_string_lossy().into_owned())
-        .unwrap_or_default();
-    path.with_file_name(format!(".{name}.tmp"))
+fn frame_of(length: u32, number: u32) -> [u8; FRAME_BYTES] {
+    let mut frame = [0; FRAME_BYTES];
+    frame[..4].copy_from_slice(&length.to_le_bytes());
+    frame[4..].copy_from_slice(&number.to_le_bytes());
+    frame
 }
 
-/// Creates a file for its owner only, in place of one that a crash left.
-pub(crate) fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(MODE)
-        .open(path)
-}
-
-/// Renames durably.
-pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    std::fs::rename(from, to)?;
-    match to.parent() {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn written(batches: &[&[u8]]) -> (tempfile::TempDir, PathBuf) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("x.take");
-        let mut spool = SpoolFile::create(&path, batches[0]).unwrap();
-        for batch in &batches[1..] {
-            spool.append(batch).unwrap();
-        }
-        (folder, path)
-    }
-
-    fn read(path: &Path) -> (Vec<Vec<u8>>, Tail) {
-        let mut batches = Batches::open(path).unwrap();
-        let mut bodies = Vec::new();
-        while let Some(body) = batches.next().unwrap() {
-            bodies.push(body.to_vec());
-        }
-        (bodies, batches.tail())
-    }
-
-    #[test]
-    fn batches_come_back() {
-        let (_folder, path) = written(&[b"start", b"", b"second"]);
-        let (bodies, tail) = read(&path);
-        assert_eq!(bodies, [&b"start"[..], b"", b"second"]);
-        assert_eq!(tail, Tail::Whole);
-    }
-
-    #[test]
-    fn a_file_cut_anywhere_gives_the_batches_before_the_cut() {
-        let (_folder, path) = written(&[b"start", b"first", b"second"]);
-        let whole = std::fs::read(&path).unwrap();
-        let ends = [16 + 8 + 5, 16 + 8 + 5 + 8 + 5, whole.len()];
-        for cut in 16..whole.len() {
-            std::fs::write(&path, &whole[..cut]).unwrap();
-            let (bodies, tail) = read(&path);
-            assert_eq!(bodies.len(), ends.iter().filter(|&&end| end <= cut).count());
-            let whole = cut == 16 || ends.contains(&cut);
-            assert_eq!(tail == Tail::Whole, whole, "cut at {cut}");
-        }
-    }
-
-    #[test]
-    fn a_flipped_bit_anywhere_ends_the_file_there() {
-        let (_folder, path) = written(&[b"start", b"first", b"second"]);
-        let whole = std::fs::read(&path).unwrap();
-        for bit in 16 * 8..whole.len() * 8 {
-            let mut flipped = whole.clone();
-            flipped[bit / 8] ^= 1 << (bit % 8);
-            std::fs::write(&path, &flipped).unwrap();
-            let (bodies, tail) = read(&path);
-            assert!(bodies.len() < 3 && tail != Tail::Whole, "bit {bit}");
-        }
-        std::fs::write(&path, b"something else entirely").unwrap();
-        assert!(Batches::open(&path).is_err());
-    }
-
-    #[test]
-    fn batches_that_changed_places_are_found() {
-        let (_folder, path) = written(&[b"start", b"first", b"other"]);
-        let mut bytes = std::fs::read(&path).unwrap();
-        let (first, second) = bytes[29..].split_at_mut(13);
-        first.swap_with_slice(second);
-        std::fs::write(&path, &bytes).unwrap();
-        assert_eq!(read(&path).0.len(), 1);
-    }
-
-    #[test]
-    fn damage_with_much_behind_it_is_not_taken_for_a_torn_tail() {
-        let large = vec![7; MAX_BATCH_BYTES];
-        let (_folder, path) = written(&[b"start", b"first", &large, &large]);
-        let mut bytes = std::fs::read(&path).unwrap();
-        bytes[16 + 8 + 5 + 8] ^= 1;
-        std::fs::write(&path, &bytes).unwrap();
-        assert_eq!(read(&path), (vec![b"start".to_vec()], Tail::Damaged));
-    }
+fn nonce_of(number: u32) -> Nonce {
+    let mut nonce = [0; NONCE_LEN];
+    nonce[..4].copy_from_slice(&number.to_le_bytes());
+    Nonce::assume_unique_for_key(nonce)
 }

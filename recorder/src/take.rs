@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use sidetone_fleet::take::Take;
+use sidetone_fleet::take::{Durable, Take};
 use sidetone_media::{MediaTime, Packet};
 use sidetone_wire::{GapReason, Party};
 
 use crate::buffer::Shared;
-use crate::flush::Core;
+use crate::core::Core;
 
 /// A running take.
 pub(crate) struct Running {
@@ -22,14 +22,6 @@ impl Running {
             core,
             shared,
             ended: false,
-        }
-    }
-
-    fn finish(&mut self, at: Option<MediaTime>) {
-        if !self.ended {
-            self.ended = true;
-            self.shared.end(at);
-            self.core.take_ended();
         }
     }
 }
@@ -47,13 +39,37 @@ impl Take for Running {
         self.shared.gap(from, to, reason);
     }
 
+    fn pause(&mut self, at: MediaTime, by: &str, durable: Durable) {
+        self.shared.pause(at, by, durable);
+        self.core.wake();
+    }
+
+    fn resume(&mut self, at: MediaTime, durable: Durable) {
+        self.shared.resume(at, durable);
+        self.core.wake();
+    }
+
+    fn is_degraded(&self) -> bool {
+        self.shared.is_degraded()
+    }
+
     fn end(mut self: Box<Self>, at: MediaTime) {
-        self.finish(Some(at));
+        self.ended = true;
+        self.shared.end(Some(at));
+    }
+
+    fn discard(mut self: Box<Self>) {
+        self.ended = true;
+        self.shared.discard();
+        self.shared.end(None);
+        self.core.wake();
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.finish(None);
+        if !self.ended {
+            self.shared.end(None);
+        }
     }
 }

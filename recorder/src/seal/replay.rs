@@ -5,13 +5,14 @@ use std::collections::BinaryHeap;
 use std::path::{Path, PathBuf};
 
 use sidetone_media::{MediaTime, opus};
-use sidetone_wire::{GapReason, Manifest, Party};
+use sidetone_vault::{DataKey, Keyring};
+use sidetone_wire::{GapReason, Manifest, Party, WrappedKey};
 
 use super::gaps::{Gaps, Losses};
+use super::pauses::Pauses;
 use super::{CHANNELS, MAX_TAKE_SAMPLES, SealError};
 use crate::record::{Lane, Record, Records};
 use crate::spool::{Batches, Tail};
-use crate::store::disk_error;
 
 /// Packets are sorted over this much media time. It costs memory only (some 300 KB), so it is
 /// long enough for what a stalled network delivers at last.
@@ -47,6 +48,7 @@ pub(super) struct Told {
     /// Each channel's name.
     pub(super) names: [Option<String>; CHANNELS.len()],
     pub(super) gaps: Gaps,
+    pub(super) pauses: Pauses,
     /// The call's end, where the take was ended.
     end: Option<MediaTime>,
     /// End of the last packet.
@@ -63,6 +65,23 @@ impl Told {
     }
 }
 
+impl Told {
+    /// Gives `sink` a packet, unless it lies in a pause.
+    fn give(
+        &mut self,
+        entry: Entry,
+        losses: &mut Losses,
+        sink: &mut impl FnMut(Entry) -> Result<(), SealError>,
+    ) -> Result<(), SealError> {
+        let samples = opus::duration_samples(&entry.payload).map_or(0, u64::from);
+        if self.pauses.touch(entry.at, entry.at + samples) {
+            return Ok(());
+        }
+        losses.observe(&entry, &mut self.gaps);
+        sink(entry)
+    }
+}
+
 /// Reads a spool file from its start.
 pub(super) struct Replay {
     path: PathBuf,
@@ -75,8 +94,12 @@ pub(super) struct Replay {
 }
 
 impl Replay {
-    pub(super) fn open(path: &Path) -> Result<Self, SealError> {
-        let batches = Batches::open(path).map_err(|e| SealError::Disk(disk_error(path, &e)))?;
+    pub(super) fn open(
+        path: &Path,
+        segments: &[PathBuf],
+        keyring: &Keyring,
+    ) -> Result<Self, SealError> {
+        let batches = Batches::open(segments, keyring).map_err(|error| (path, error))?;
         Ok(Self {
             path: path.to_owned(),
             batches,
@@ -87,6 +110,7 @@ impl Replay {
             told: Told {
                 names: [const { None }; CHANNELS.len()],
                 gaps: Gaps::default(),
+                pauses: Pauses::default(),
                 end: None,
                 last_end: MediaTime::ZERO,
                 damaged: false,
@@ -94,14 +118,29 @@ impl Replay {
         })
     }
 
+    /// The take's data key.
+    pub(super) fn key(&self) -> &DataKey {
+        self.batches.key()
+    }
+
+    /// The same as it may be kept.
+    pub(super) fn wrapped(&self) -> &WrappedKey {
+        self.batches.wrapped()
+    }
+
     /// The manifest as it was known at the start. Called once, first.
     pub(super) fn start(&mut self) -> Result<Manifest, SealError> {
         let batch = self
             .batches
             .next()
-            .map_err(|e| SealError::Disk(disk_error(&self.path, &e)))?;
+            .map_err(|e| SealError::disk(&self.path, &e))?;
         let batch = batch.ok_or_else(|| SealError::Spool("its spool file has no start".into()))?;
-        serde_json::from_slice(batch)
+        if batch.number != 0 {
+            return Err(SealError::Spool(
+                "the start of its spool file is damaged".into(),
+            ));
+        }
+        serde_json::from_slice(batch.body)
             .map_err(|e| SealError::Spool(format!("its spool file has no readable start: {e}")))
     }
 
@@ -112,11 +151,15 @@ impl Replay {
     ) -> Result<Told, SealError> {
         loop {
             let batch = self.batches.next();
-            let Some(batch) = batch.map_err(|e| SealError::Disk(disk_error(&self.path, &e)))?
-            else {
+            let Some(batch) = batch.map_err(|e| SealError::disk(&self.path, &e))? else {
                 break;
             };
-            let mut records = Records::new(batch);
+            if batch.behind_hole {
+                self.told.damaged = true;
+                let to = first_of(batch.body).unwrap_or(self.newest);
+                self.told.gaps.add(self.newest, to, GapReason::Degraded);
+            }
+            let mut records = Records::new(batch.body);
             for record in &mut records {
                 take_in(
                     record,
@@ -130,12 +173,11 @@ impl Replay {
             while self.is_ripe()
                 && let Some(Reverse(entry)) = self.heap.pop()
             {
-                self.losses.observe(&entry, &mut self.told.gaps);
-                sink(entry)?;
+                self.told.give(entry, &mut self.losses, &mut sink)?;
             }
         }
-        self.told.damaged |= self.batches.tail() == Tail::Damaged;
-        if self.told.damaged {
+        if self.batches.tail() == Tail::Damaged {
+            self.told.damaged = true;
             let from = self.newest;
             self.told
                 .gaps
@@ -146,8 +188,7 @@ impl Replay {
             if entry.at >= end {
                 break;
             }
-            self.losses.observe(&entry, &mut self.told.gaps);
-            sink(entry)?;
+            self.told.give(entry, &mut self.losses, &mut sink)?;
         }
         Ok(self.told)
     }
@@ -201,7 +242,23 @@ fn take_in(
         }
         Record::Gap { from, to, reason } => told.gaps.add(from, to, reason),
         Record::End { at } => told.end = Some(at),
+        Record::Pause { at, by } => told.pauses.pause(at, by),
+        Record::Resume { at } => told.pauses.resume(at),
     }
+}
+
+/// Time of a batch's first packet.
+fn first_of(batch: &[u8]) -> Option<MediaTime> {
+    Records::new(batch)
+        .filter_map(|record| match record {
+            Record::Packet { lane, .. } => Some(lane.at),
+            Record::Name { .. }
+            | Record::Gap { .. }
+            | Record::End { .. }
+            | Record::Pause { .. }
+            | Record::Resume { .. } => None,
+        })
+        .min()
 }
 
 fn channel_of(party: Party) -> Option<usize> {
