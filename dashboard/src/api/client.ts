@@ -123,15 +123,16 @@ export async function request<T>(
   }
 }
 
-/** Asks whether something can be had, without having it. Throws `ApiError` when it cannot. */
+/** Asks for one byte of a file: whether it can be had. Throws `ApiError` when it cannot. */
 export async function probe(url: string): Promise<void> {
   let response: Response;
   try {
-    response = await fetch(url, { method: "HEAD", credentials: "same-origin" });
+    response = await fetch(url, { headers: { range: "bytes=0-0" }, credentials: "same-origin" });
   } catch {
     throw new ApiError(0, "unreachable", "The server cannot be reached.");
   }
   if (!response.ok) throw await problem(response);
+  await response.body?.cancel();
 }
 
 /** What to tell a person about any failure. */

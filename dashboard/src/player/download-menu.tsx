@@ -29,16 +29,35 @@ interface Props {
   onTrouble: (error: unknown) => void;
 }
 
-/** Every form in which a recording can be had. */
-export function DownloadMenu({ recording, nameOf, onTrouble }: Props) {
-  const parts: { name: string; wanted: SoundWanted; note?: string }[] = [
-    { name: "Both sides", wanted: {}, note: "left and right" },
-    ...recording.channels.map((channel) => ({
+/** A part of a recording, and the formats in which it can be had. */
+interface Part {
+  name: string;
+  note?: string;
+  wanted: SoundWanted;
+  formats: readonly (readonly [SoundWanted["format"], string])[];
+}
+
+function partsOf({ recording, nameOf }: Omit<Props, "onTrouble">): Part[] {
+  const { format, channels } = recording;
+  // what a vendor recorded is had as it came
+  if (format !== "ogg") {
+    const as = format.toUpperCase();
+    return [{ name: "As it was recorded", wanted: {}, formats: [[undefined, as]] }];
+  }
+  if (channels.length < 2) return [{ name: "The recording", wanted: {}, formats: FORMATS }];
+  return [
+    { name: "Both sides", wanted: {}, note: "left and right", formats: FORMATS },
+    ...channels.map((channel) => ({
       name: `${words(channel.party)} · ${nameOf(channel)}`,
       wanted: { channel: channelParameter(channel) },
+      formats: FORMATS,
     })),
-    { name: "Everybody mixed", wanted: { channel: "mix" }, note: "mono" },
+    { name: "Everybody", wanted: { channel: "mix" }, note: "mixed", formats: FORMATS },
   ];
+}
+
+/** Every form in which a recording can be had. */
+export function DownloadMenu({ recording, nameOf, onTrouble }: Props) {
   const get = (wanted: SoundWanted) => {
     onTrouble(undefined);
     download(recording.audioUrl, wanted).catch(onTrouble);
@@ -52,7 +71,7 @@ export function DownloadMenu({ recording, nameOf, onTrouble }: Props) {
         </Button>
       </DropdownMenuTrigger>
       <DropdownMenuContent align="end" className="max-w-72">
-        {parts.map(({ name, wanted, note }) => (
+        {partsOf({ recording, nameOf }).map(({ name, wanted, note, formats }) => (
           <div
             key={wanted.channel ?? "both"}
             role="group"
@@ -63,11 +82,11 @@ export function DownloadMenu({ recording, nameOf, onTrouble }: Props) {
               {name}
               {note !== undefined && <span className="text-ink-faint"> {note}</span>}
             </DropdownMenuLabel>
-            {FORMATS.map(([format, word]) => (
+            {formats.map(([format, word]) => (
               <DropdownMenuItem
-                key={format}
+                key={word}
                 aria-label={`${name}, ${word}`}
-                onSelect={() => get({ ...wanted, format })}
+                onSelect={() => get({ ...wanted, ...(format === undefined ? {} : { format }) })}
               >
                 {word}
               </DropdownMenuItem>

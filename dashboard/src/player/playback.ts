@@ -1,7 +1,9 @@
-import { ApiError, errorText, probe } from "@/api/client";
+import { ApiError, probe } from "@/api/client";
+import { soundUrl } from "@/api/recordings";
 import { audioContext, unlock } from "@/audio/output";
 import { addProbe } from "@/audio/probes";
 import { audible, type Source, type Switches } from "./mixing";
+import { soundTrouble } from "./trouble";
 
 /** Mutes are spread over this long: no clicks. */
 const SMOOTH_SECONDS = 0.015;
@@ -29,26 +31,7 @@ export interface Playable {
   durationSeconds: number;
 }
 
-const TROUBLE: Partial<Record<number, string>> = {
-  404: "This recording does not exist any more.",
-  409: "This recording cannot be played yet: it is still on its way to the store. Try again in a moment.",
-  410: "This recording was erased. Nobody can play it any more.",
-  500: "The stored file is damaged or cannot be decrypted. Nothing was lost by trying; an operator finds out more with “sidetone recordings check”.",
-  503: "The store of the recordings does not answer. The recording is safe; try again in a moment.",
-};
-
-/** Why a recording cannot be had, and what to do. */
-export function soundTrouble(error: unknown): string {
-  if (!(error instanceof ApiError)) return errorText(error);
-  return TROUBLE[error.status] ?? errorText(error);
-}
-
-async function explain(url: string, error: MediaError | null): Promise<string> {
-  try {
-    await probe(url);
-  } catch (refused) {
-    return soundTrouble(refused);
-  }
+function explain(error: MediaError | null): string {
   return error?.code === MediaError.MEDIA_ERR_SRC_NOT_SUPPORTED
     ? "This browser cannot play the recording. Download it instead."
     : "The recording stopped: it could not be read any further. Press Play to go on from here.";
@@ -67,8 +50,22 @@ class Voice {
     this.element.src = source.url;
   }
 
-  get url(): string {
-    return this.#source.url;
+  /** Why its file is refused; `undefined` when it can be had. */
+  async refusal(): Promise<unknown> {
+    try {
+      await probe(this.element.src);
+    } catch (refused) {
+      return refused;
+    }
+    return undefined;
+  }
+
+  /** What cannot be had as it was stored may be had converted: whether that is left to be tried. */
+  converted(): boolean {
+    const url = soundUrl(this.#source.url, { format: "wav" });
+    if (this.element.getAttribute("src") === url) return false;
+    this.element.src = url;
+    return true;
   }
 
   /** Whether any of its channels is among the heard ones. */
@@ -254,10 +251,21 @@ export class Playback {
   }
 
   async #fail(voice: Voice): Promise<void> {
-    const stopped = voice === this.#main ? { playing: false, loading: false } : {};
-    this.#change(stopped);
-    const error = await explain(voice.url, voice.element.error);
-    if (voice.element.hasAttribute("src")) this.#change({ error });
+    const wasWanted = this.#state.playing || this.#state.loading;
+    const position = voice.element.currentTime;
+    const isMain = voice === this.#main;
+    if (isMain) this.#change({ playing: false, loading: false });
+    const { error } = voice.element;
+    const refusal = await voice.refusal();
+    if (!voice.element.hasAttribute("src")) return; // closed meanwhile
+    // two sides whose packets fit into no common file
+    const unsuitable = refusal instanceof ApiError && refusal.status === 422;
+    if (unsuitable && voice.converted()) {
+      voice.element.currentTime = position;
+      if (isMain && wasWanted) await this.play();
+      return;
+    }
+    this.#change({ error: refusal === undefined ? explain(error) : soundTrouble(refusal) });
   }
 
   /** Further files that are heard do what the main one does, where it does it. */

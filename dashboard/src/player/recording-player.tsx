@@ -14,8 +14,9 @@ import { flawsOf } from "./flaws";
 import { PlayerContext } from "./handle";
 import { audible, isMain, sourcesOf, type Switches } from "./mixing";
 import { loadOutline, MAX_OUTLINE_SECONDS } from "./peaks";
-import { Playback, soundTrouble } from "./playback";
+import { Playback } from "./playback";
 import { Transport } from "./transport";
+import { soundTrouble } from "./trouble";
 import { STEP_MS, Waveform } from "./waveform";
 
 const COLOR = { customer: "--customer", agent: "--agent", supervisor: "--accent-ink" } as const;
