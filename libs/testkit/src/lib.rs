@@ -1,5 +1,5 @@
-//! Dev only: a real livekit-server of one's own, real peers, tones in and tones out, and waiting
-//! for conditions with a deadline.
+//! Dev only: a real livekit-server and S3 server of one's own, real peers, faults on the way to a
+//! server and on a disk, tones in and tones out, and waiting for conditions with a deadline.
 //!
 //! Everything here panics or fails with words that say what was waited for; nothing sleeps for
 //! luck. Tools come from `.tools/` of the workspace (`make tools` fills it) or from the
@@ -7,20 +7,24 @@
 
 #![warn(missing_docs)]
 
+mod fault;
 mod livekit;
 mod party;
 mod peer;
 mod ports;
 mod process;
+mod s3;
 mod tmpfs;
 mod tone;
 mod tools;
 mod wait;
 
+pub use fault::{Fault, FaultProxy, Traffic};
 pub use livekit::{LivekitOptions, LivekitServer};
 pub use party::{ToneListener, ToneSpeaker};
 pub use peer::{Heard, PythonPeer};
 pub use ports::{free_tcp_port, free_udp_port};
+pub use s3::S3Server;
 pub use tmpfs::Tmpfs;
 pub use tone::{Tone, ToneDetector, level_dbfs};
 pub use tools::workspace_path;

@@ -109,12 +109,12 @@ mod tests {
             return;
         };
         let file = disk.path().join("file");
-        std::fs::write(&file, [1; 100_000]).unwrap();
+        std::fs::write(&file, vec![1; 100_000]).unwrap();
         disk.fill().unwrap();
-        let more = std::fs::write(disk.path().join("more"), [1; 100_000]);
+        let more = std::fs::write(disk.path().join("more"), vec![1; 100_000]);
         assert_eq!(more.unwrap_err().kind(), ErrorKind::StorageFull);
         disk.free().unwrap();
-        std::fs::write(disk.path().join("more"), [1; 100_000]).unwrap();
+        std::fs::write(disk.path().join("more"), vec![1; 100_000]).unwrap();
         assert_eq!(std::fs::read(&file).unwrap().len(), 100_000);
         let path = disk.path().to_owned();
         let mounts = || std::fs::read_to_string("/proc/self/mounts").unwrap();
