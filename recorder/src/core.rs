@@ -16,6 +16,7 @@ use crate::backlog::Stock;
 use crate::buffer::{Budget, Shared};
 use crate::disk::Disk;
 use crate::spool::Keys;
+use crate::upload::InFlight;
 use crate::{Settings, metrics};
 
 /// Ended takes that wait for the sealer. When it is that far behind, further ones wait with the
@@ -37,6 +38,8 @@ pub(crate) struct Core {
     pub(crate) budget: Budget,
     /// Bytes and takes on the disk.
     pub(crate) stock: Stock,
+    /// The takes that are being sent to the store.
+    pub(crate) in_flight: InFlight,
     /// A take was sealed: the uploader looks at the folder.
     pub(crate) sealed: Notify,
     /// A take is in `lost`.
@@ -95,6 +98,7 @@ impl Core {
             disk,
             budget: Budget::default(),
             stock: Stock::default(),
+            in_flight: InFlight::default(),
             sealed: Notify::new(),
             some_lost: Notify::new(),
             running: AtomicUsize::new(0),
@@ -252,8 +256,8 @@ impl Core {
         self.running.fetch_sub(takes, Ordering::AcqRel);
     }
 
-    /// Takes erased recordings, sorted, from the sealer. The one that it is at, it removes itself:
-    /// that one is taken out.
+    /// Takes erased recordings, sorted, from the sealer. The one that it is at, it removes itself,
+    /// and the uploader those that it is at: these are taken out.
     pub(crate) fn unseal(&self, erased: &mut Vec<RecordingId>) {
         let mut state = self.state();
         state
@@ -265,6 +269,7 @@ impl Core {
             *is_erased = true;
             erased.remove(at);
         }
+        self.in_flight.spare(erased);
     }
 
     /// Takes in what the disk said last.

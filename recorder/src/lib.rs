@@ -43,6 +43,7 @@ mod sealing;
 mod spool;
 mod take;
 mod tell;
+mod upload;
 
 use std::path::PathBuf;
 use std::time::Duration;

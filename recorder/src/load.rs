@@ -19,7 +19,7 @@ use crate::disk::{self, Disk};
 use crate::identity::{self, IdentityError};
 use crate::spool::Keys;
 use crate::take::Running;
-use crate::{SOFTWARE, Settings, flush, sealing, tell};
+use crate::{SOFTWARE, Settings, flush, sealing, tell, upload};
 
 /// Why the recorder cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -100,10 +100,10 @@ async fn load_on(
         .map_err(folder)?;
     start_threads(&core)?;
     let tasks = vec![
+        tokio::spawn(upload::run(core.clone(), store, ledger.clone())),
         tokio::spawn(tell::lost(core.clone(), ledger)),
         tokio::spawn(tell::count(core.clone())),
     ];
-    drop(store);
     Ok(Recorder {
         core,
         tasks: Mutex::new(tasks),

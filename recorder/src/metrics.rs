@@ -12,6 +12,12 @@ const SEALING: &str = "sidetone_recorder_takes_sealing";
 const SEALED: &str = "sidetone_recorder_takes_sealed_total";
 const FAILED: &str = "sidetone_recorder_takes_failed_total";
 const BYTES: &str = "sidetone_recorder_spool_bytes";
+const WAITING: &str = "sidetone_recorder_takes_waiting";
+const UPLOADING: &str = "sidetone_recorder_takes_uploading";
+const STORED: &str = "sidetone_recorder_takes_stored_total";
+const DESTROYED: &str = "sidetone_recorder_takes_destroyed_total";
+const UPLOAD_ERRORS: &str = "sidetone_recorder_upload_errors_total";
+const UPLOAD: &str = "sidetone_recorder_upload_seconds";
 const FLUSH: &str = "sidetone_recorder_flush_seconds";
 const SEAL: &str = "sidetone_recorder_seal_seconds";
 
@@ -47,11 +53,27 @@ pub fn describe() {
     describe_gauge!(SEALING, "Takes that ended and wait for their file");
     describe_counter!(SEALED, "Takes that were sealed");
     describe_counter!(FAILED, "Tries to seal a take that failed");
+    describe_uploads();
     describe_histogram!(
         FLUSH,
         "Seconds that one flush of all takes took, with its sync"
     );
     describe_histogram!(SEAL, "Seconds that sealing one take took");
+}
+
+fn describe_uploads() {
+    describe_gauge!(WAITING, "Sealed takes that wait for the store");
+    describe_gauge!(UPLOADING, "Sealed takes that are being sent to the store");
+    describe_counter!(STORED, "Takes that were brought to the store");
+    describe_counter!(
+        DESTROYED,
+        "Takes that were erased before they came to the store"
+    );
+    describe_counter!(
+        UPLOAD_ERRORS,
+        "Tries to store a take that failed, by kind (away: store or ledger, own: the take)"
+    );
+    describe_histogram!(UPLOAD, "Seconds that storing one take took");
 }
 
 pub(crate) fn packets(kept: u64) {
@@ -88,4 +110,19 @@ pub(crate) fn flushed(took: Duration) {
 pub(crate) fn sealed(took: Duration, ok: bool) {
     histogram!(SEAL).record(took.as_secs_f64());
     counter!(if ok { SEALED } else { FAILED }).increment(1);
+}
+
+pub(crate) fn uploads(waiting: usize, uploading: usize) {
+    gauge!(WAITING).set(waiting as f64);
+    gauge!(UPLOADING).set(uploading as f64);
+}
+
+pub(crate) fn uploaded(stored: bool, took: Duration) {
+    histogram!(UPLOAD).record(took.as_secs_f64());
+    counter!(if stored { STORED } else { DESTROYED }).increment(1);
+}
+
+/// `kind` is `away` or `own`.
+pub(crate) fn upload_failed(kind: &'static str) {
+    counter!(UPLOAD_ERRORS, "kind" => kind).increment(1);
 }
