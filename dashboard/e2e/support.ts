@@ -94,3 +94,38 @@ export async function freshCall(page: Page): Promise<{ id: string; row: Locator 
 export function secondsOf(timer: string): number {
   return timer.split(":").reduce((sum, part) => sum * 60 + Number(part), 0);
 }
+
+/** Calls of a demonstration take a while to end: the first recording may have to be waited for. */
+export const FIRST_RECORDING_MS = 150_000;
+
+/** Opens the history and in it the newest call that has a recording; gives the recording's id. */
+export async function openRecording(page: Page): Promise<string> {
+  await logIn(page, "/history");
+  const recorded = page.locator('[data-testid="history-row"][data-recorded="true"]').first();
+  await expect(async () => {
+    await page.reload();
+    await expect(recorded).toBeVisible({ timeout: 3_000 });
+  }).toPass({ timeout: FIRST_RECORDING_MS });
+  await recorded.click();
+  const player = page.getByTestId("player").first();
+  await expect(player).toBeVisible();
+  return (await player.getAttribute("data-recording")) ?? "";
+}
+
+/** Sends a request as the page does, with its session, and gives status and body. */
+export async function ask(
+  page: Page,
+  method: string,
+  path: string,
+  data?: unknown,
+): Promise<{ status: number; body: unknown }> {
+  const cookies = await page.context().cookies();
+  const proof = cookies.find(({ name }) => name === "sidetone_csrf")?.value ?? "";
+  const response = await page.request.fetch(path, {
+    method,
+    headers: { "x-csrf-token": decodeURIComponent(proof) },
+    ...(data === undefined ? {} : { data }),
+  });
+  const text = await response.text();
+  return { status: response.status(), body: text === "" ? undefined : JSON.parse(text) };
+}
