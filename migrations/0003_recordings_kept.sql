@@ -31,6 +31,8 @@ ALTER TABLE calls ADD COLUMN paused_by TEXT;
 ALTER TABLE calls ADD COLUMN paused_at BIGINT;
 -- when it ends by itself
 ALTER TABLE calls ADD COLUMN resume_at BIGINT;
+-- 1: whoever carries the call has said that it keeps nothing
+ALTER TABLE calls ADD COLUMN pause_confirmed BIGINT NOT NULL DEFAULT 0;
 
 CREATE INDEX calls_to_resume ON calls (resume_at) WHERE resume_at IS NOT NULL;
 

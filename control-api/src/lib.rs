@@ -14,6 +14,7 @@ mod metrics;
 mod problem;
 mod realtime;
 mod renditions;
+mod retention;
 mod router;
 mod routes;
 mod settling;
@@ -223,6 +224,8 @@ impl Api {
         lifecycle.spawn_vital("realtime", realtime::run(app.clone(), life));
         let settling = settling::run(app.clone(), lifecycle.clone());
         lifecycle.spawn_vital("settling", settling);
+        let retention = retention::run(app.clone(), lifecycle.clone());
+        lifecycle.spawn_vital("retention", retention);
         let sweeper = sweeper::run(
             app.clone(),
             self.database,

@@ -55,6 +55,16 @@ pub(crate) fn signals_missed(count: u64) {
 }
 
 /// A webhook came, with what became of it: `taken`, `duplicate` or `refused`.
-pub(crate) fn webhook(outcome: &'static str) {
-    counter!("webhooks_total", "source" => "livekit", "outcome" => outcome).increment(1);
+pub(crate) fn webhook(source: &'static str, outcome: &'static str) {
+    counter!("webhooks_total", "source" => source, "outcome" => outcome).increment(1);
+}
+
+/// Recordings were erased because of their age.
+pub(crate) fn expired(count: usize) {
+    counter!("recordings_expired_total").increment(count as u64);
+}
+
+/// Erased recordings of which something is left in the store: it refuses.
+pub(crate) fn erasures_open(count: usize) {
+    gauge!("recordings_erasures_open").set(count as f64);
 }

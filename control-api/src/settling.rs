@@ -91,9 +91,15 @@ impl App {
             };
             self.fleet.command(call, command).await?;
             // a rule may have paused while the holder was told
-            if self.store.wanted(call).await?.as_ref() == Some(&wanted) {
-                return Ok(());
+            if self.store.wanted(call).await?.as_ref() != Some(&wanted) {
+                continue;
             }
+            if matches!(wanted, Wanted::Paused { .. })
+                && let Some(tenant) = self.store.confirm_pause(call).await?
+            {
+                self.tell_call(tenant, call).await;
+            }
+            return Ok(());
         }
         Err(Unsettled::Holder(CommandError::Overloaded))
     }

@@ -33,11 +33,11 @@ use sidetone_wire::TenantId;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{Any, AnyPool, Executor as _, Transaction};
 
-pub(crate) use audit::{Actor, AuditFilter, Noted, Subject};
+pub(crate) use audit::{Actor, AuditFilter, Noted};
 pub(crate) use calls::{CallFilter, CallState, Place};
 pub(crate) use erasure::{Erasure, Remains};
 pub(crate) use events::Applied;
-pub(crate) use pauses::{CallName, Due, Pause, Wanted};
+pub(crate) use pauses::{CallName, Pause, Wanted};
 pub(crate) use people::{NewUser, User, UserChange};
 pub(crate) use policies::Policy;
 pub(crate) use recordings::StoredRecording;

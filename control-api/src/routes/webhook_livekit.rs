@@ -30,7 +30,7 @@ pub(crate) enum Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        metrics::webhook("refused");
+        metrics::webhook("livekit", "refused");
         let detail = self.to_string();
         match self {
             Self::Off => Problem::new(StatusCode::NOT_FOUND, "livekit_off", detail),
@@ -71,10 +71,10 @@ pub(crate) async fn livekit(
         .ok_or(Refusal::Unsigned)?;
     let event = livekit.verify(&body, authorization)?;
     if !app.store.take_webhook("livekit", &event.id, now()).await? {
-        metrics::webhook("duplicate");
+        metrics::webhook("livekit", "duplicate");
         return Ok(StatusCode::OK);
     }
-    metrics::webhook("taken");
+    metrics::webhook("livekit", "taken");
     debug!(kind = event.kind, room = event.room, "LiveKit webhook");
     if let Some(room) = event.room {
         app.fleet.command_all(Command::RoomChanged { room }).await;

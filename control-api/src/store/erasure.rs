@@ -9,12 +9,14 @@ use sqlx::any::AnyRow;
 
 use super::audit::{self, Actor, Subject};
 use super::columns::{self, Columns as _, Statement};
-use super::{Result, Store, Tenant, Tx};
+use super::{Result, Store, Tenant, Tx, takes};
 
 /// What an erasure came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Erasure {
-    /// It is erased, now or before.
+    /// It is erased now; whose recording it was.
+    Now(CallId),
+    /// It was erased before.
     Done,
     /// A legal hold keeps it.
     Held,
@@ -82,9 +84,15 @@ impl Tenant {
         let Some(row) = statement.query().fetch_optional(&mut *tx).await? else {
             return Ok(Erasure::Held);
         };
-        let done = erase(&mut tx, &doomed(&row)?, actor, &json!({}), at).await?;
+        let doomed = doomed(&row)?;
+        let done = erase(&mut tx, &doomed, actor, &json!({}), at).await?;
+        takes::lamp(&mut tx, doomed.call).await?;
         tx.commit().await?;
-        Ok(if done { Erasure::Done } else { Erasure::Held })
+        Ok(if done {
+            Erasure::Now(doomed.call)
+        } else {
+            Erasure::Held
+        })
     }
 
     /// Sets or lifts a recording's legal hold; `None` when there is no such recording, `false`

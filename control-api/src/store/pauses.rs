@@ -102,7 +102,7 @@ impl Tenant {
             ""
         };
         let mut statement = Statement::new(
-            "UPDATE calls SET paused_by = NULL, paused_at = NULL, resume_at = NULL \
+            "UPDATE calls SET paused_by = NULL, paused_at = NULL, resume_at = NULL, pause_confirmed = 0 \
              WHERE paused_by IS NOT NULL AND id = ",
         );
         statement.text(call.to_string()).sql(rules_only);
@@ -227,6 +227,21 @@ impl Store {
         .transpose()
     }
 
+    /// Notes that a call's holder keeps nothing of it; gives its tenant when that is news.
+    pub(crate) async fn confirm_pause(&self, call: CallId) -> Result<Option<TenantId>> {
+        let mut tx = self.write().await?;
+        if !confirm(&mut tx, call).await? {
+            return Ok(None);
+        }
+        let row = sqlx::query("SELECT client_id FROM calls WHERE id = $1")
+            .bind(call.to_string())
+            .fetch_one(&mut *tx)
+            .await?;
+        let tenant = row.parsed("client_id")?;
+        tx.commit().await?;
+        Ok(Some(tenant))
+    }
+
     /// Pauses whose time is over, the longest over first.
     pub(crate) async fn due_pauses(&self, now: Timestamp) -> Result<Vec<Due>> {
         let rows = sqlx::query(
@@ -257,7 +272,7 @@ impl Store {
     ) -> Result<bool> {
         let mut tx = self.write().await?;
         let row = sqlx::query(
-            "UPDATE calls SET paused_by = NULL, paused_at = NULL, resume_at = NULL \
+            "UPDATE calls SET paused_by = NULL, paused_at = NULL, resume_at = NULL, pause_confirmed = 0 \
              WHERE id = $1 AND resume_at IS NOT NULL AND resume_at <= $2 RETURNING ended_at",
         )
         .bind(due.call.to_string())
@@ -302,7 +317,21 @@ pub(super) async fn by_rule(
         trusted,
     };
     hold(tx, tenant, call, &pause, Some(trusted.unix_ms() + after)).await?;
+    // it is where it was done
+    confirm(tx, call).await?;
     Ok(true)
+}
+
+async fn confirm(tx: &mut Tx, call: CallId) -> Result<bool> {
+    let done = sqlx::query(
+        "UPDATE calls SET pause_confirmed = 1 \
+         WHERE id = $1 AND paused_by IS NOT NULL AND pause_confirmed = 0",
+    )
+    .bind(call.to_string())
+    .execute(&mut **tx)
+    .await?;
+    takes::lamp(tx, call).await?;
+    Ok(done.rows_affected() > 0)
 }
 
 /// The tenant's time-out of pauses.

@@ -292,12 +292,13 @@ async fn changed(tx: &mut Tx, call: CallId, rows: u64) -> Result<bool> {
     Ok(rows > 0)
 }
 
-/// Sets a call's recording light to what its rows say. A pause shines through everything but the
-/// call's end and a denied consent.
+/// Sets a call's recording light to what its rows say. A pause that was confirmed shines through
+/// everything but the call's end and a denied consent.
 pub(super) async fn lamp(tx: &mut Tx, call: CallId) -> Result<()> {
     sqlx::query(
         "UPDATE calls SET recording_state = CASE \
-         WHEN ended_at IS NULL AND consent <> 'denied' AND paused_by IS NOT NULL THEN 'paused' \
+         WHEN ended_at IS NULL AND consent <> 'denied' AND paused_by IS NOT NULL \
+         AND pause_confirmed = 1 THEN 'paused' \
          WHEN ended_at IS NULL AND EXISTS (SELECT 1 FROM recordings r WHERE r.call_id = calls.id \
          AND r.state = 'recording' AND r.ended_at IS NULL AND r.degraded = 1) THEN 'degraded' \
          WHEN ended_at IS NULL AND EXISTS (SELECT 1 FROM recordings r WHERE r.call_id = calls.id \
