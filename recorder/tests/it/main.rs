@@ -8,5 +8,6 @@
 
 mod crash;
 mod limits;
+mod pause;
 mod sound;
 mod support;

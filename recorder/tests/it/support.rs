@@ -2,16 +2,19 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::mpsc;
+use std::sync::Arc;
 use std::time::Duration;
 
-use recorder::{Recorder, Settings};
+use recorder::{LoadError, Recorder, Settings};
 use sidetone_codec::{
     Application, Bandwidth, EncoderConfig, MultistreamDecoder, OpusDecoder, OpusEncoder,
 };
+use sidetone_fleet::ledger::MemoryLedger;
 use sidetone_fleet::take::{Recorder as _, Take, TakeError, TakeStart};
 use sidetone_media::{Codec, MediaTime, Packet, TrackId, ogg};
-use sidetone_wire::{CallId, Manifest, Party, RecordingId, Timestamp};
+use sidetone_vault::{Keyring, Store};
+use sidetone_wire::{Booking, CallId, Manifest, Party, RecordingId, TakeState, Timestamp};
+use tokio::runtime::Runtime;
 
 /// What a player leaves out at the start.
 pub(crate) const PRE_SKIP: usize = 312;
@@ -20,80 +23,144 @@ pub(crate) const MS: u64 = 48;
 /// How long anything here may take before the test fails.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
+/// The master key.
+pub(crate) fn keyring() -> Keyring {
+    let text = "c2lkZXRvbmUgcmVjb3JkZXIgdGVzdHMgbWFzdGVyIGs=".to_owned();
+    Keyring::from_base64(&text.into()).unwrap()
+}
+
 /// Settings of a recorder in `folder`.
 pub(crate) fn settings(folder: &Path) -> Settings {
     Settings {
         spool_dir: folder.join("spool"),
-        store_dir: folder.to_owned(),
         max_takes: 8,
+        spool_bytes: 1 << 30,
+        keyring: keyring(),
+        node: "studio".into(),
     }
 }
 
-/// A recorder with folders of its own.
+/// A runtime for a recorder's tasks.
+pub(crate) fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+/// A recorder with folders, a store and a ledger of its own.
 pub(crate) struct Studio {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) recorder: Recorder,
+    pub(crate) ledger: Arc<MemoryLedger>,
+    pub(crate) store: Store,
+    pub(crate) runtime: Runtime,
 }
-
-pub(crate) type Told = mpsc::Receiver<Result<Manifest, TakeError>>;
 
 impl Studio {
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let recorder = recorder::load(settings(folder.path())).unwrap();
-        Self { folder, recorder }
+        Self::open(tempfile::tempdir().unwrap(), Arc::default()).unwrap()
     }
 
-    pub(crate) fn begin(&self) -> (Box<dyn Take>, Told) {
-        self.begin_as(RecordingId(sidetone_service::clock::new_id()))
-            .unwrap()
+    /// In a folder that was used before, with the ledger that knows it.
+    pub(crate) fn open(
+        folder: tempfile::TempDir,
+        ledger: Arc<MemoryLedger>,
+    ) -> Result<Self, LoadError> {
+        let settings = settings(folder.path());
+        Self::with(folder, ledger, settings)
     }
 
-    pub(crate) fn begin_as(
-        &self,
-        recording: RecordingId,
-    ) -> Result<(Box<dyn Take>, Told), TakeError> {
-        let (tell, told) = mpsc::channel();
-        let start = TakeStart {
+    pub(crate) fn with(
+        folder: tempfile::TempDir,
+        ledger: Arc<MemoryLedger>,
+        settings: Settings,
+    ) -> Result<Self, LoadError> {
+        let runtime = runtime();
+        let store = Store::local(&folder.path().join("store")).unwrap();
+        let loading = recorder::load(settings, store.clone(), ledger.clone());
+        let recorder = runtime.block_on(loading)?;
+        Ok(Self {
+            folder,
+            recorder,
+            ledger,
+            store,
+            runtime,
+        })
+    }
+
+    /// The spool folder.
+    pub(crate) fn spool(&self) -> PathBuf {
+        self.folder.path().join("spool")
+    }
+
+    pub(crate) fn begin(&self) -> (Box<dyn Take>, RecordingId) {
+        let recording = RecordingId(sidetone_service::clock::new_id());
+        (self.begin_as(recording).unwrap(), recording)
+    }
+
+    pub(crate) fn begin_as(&self, recording: RecordingId) -> Result<Box<dyn Take>, TakeError> {
+        self.recorder.begin(TakeStart {
             recording,
             call: CallId(sidetone_service::clock::new_id()),
             tenant: "acme".into(),
             started_at: Timestamp::from_unix_ms(1_793_000_000_000),
-        };
-        let take = self
-            .recorder
-            .begin(start, Box::new(move |result| drop(tell.send(result))))?;
-        Ok((take, told))
+        })
     }
 
-    /// Records packets and gives the sealed take.
+    /// Records packets and gives the stored take.
     pub(crate) fn record(&self, packets: &[(Party, Packet)], end_ms: u64) -> Sealed {
-        let (mut take, told) = self.begin();
+        let (mut take, recording) = self.begin();
         for (party, packet) in packets {
             take.write(*party, packet);
         }
         take.end(MediaTime::from_samples(end_ms * MS));
-        self.sealed(&told)
+        self.sealed(recording)
     }
 
-    pub(crate) fn sealed(&self, told: &Told) -> Sealed {
-        let manifest = told.recv_timeout(DEADLINE).unwrap().unwrap();
-        Sealed {
-            store: self.folder.path().to_owned(),
-            manifest,
+    /// Waits until a take is stored, and gives it decrypted.
+    pub(crate) fn sealed(&self, recording: RecordingId) -> Sealed {
+        wait_for("a stored take", || {
+            let booked = self.ledger.booked(recording);
+            booked.is_some_and(|booking| booking.state == TakeState::Stored)
+        });
+        let Booking { manifest, key, .. } = self.ledger.booked(recording).unwrap();
+        let key = keyring().unwrap(&key, &manifest.tenant, recording).unwrap();
+        let folder = self.folder.path().join("played");
+        std::fs::create_dir_all(&folder).unwrap();
+        let objects = std::iter::once(&manifest.object);
+        let objects = objects.chain(manifest.extra.iter().map(|file| &file.object));
+        let mut files = Vec::new();
+        for (n, object) in objects.enumerate() {
+            let plain = self.runtime.block_on(async {
+                let object = self.store.open(object, &key).await.unwrap();
+                object.read_whole().await.unwrap()
+            });
+            let path = folder.join(format!("{recording}.{n}.ogg"));
+            std::fs::write(&path, plain).unwrap();
+            files.push(path);
         }
+        Sealed { files, manifest }
+    }
+
+    /// Ends the recorder; gives what a later one is started with.
+    pub(crate) fn close(self) -> (tempfile::TempDir, Arc<MemoryLedger>) {
+        assert!(self.runtime.block_on(self.recorder.shutdown(DEADLINE)));
+        (self.folder, self.ledger)
     }
 }
 
 /// A take in the store.
 pub(crate) struct Sealed {
-    pub(crate) store: PathBuf,
+    /// Its media, decrypted: the manifest's object, then the extra ones.
+    pub(crate) files: Vec<PathBuf>,
     pub(crate) manifest: Manifest,
 }
 
 impl Sealed {
-    pub(crate) fn path(&self) -> PathBuf {
-        self.store.join(&self.manifest.object)
+    pub(crate) fn path(&self) -> &Path {
+        &self.files[0]
     }
 }
 
@@ -153,6 +220,11 @@ impl Voice {
     /// The next packet, silent.
     pub(crate) fn pause(&mut self, at_ms: u64) -> Packet {
         self.packet(at_ms, 0.0)
+    }
+
+    /// Lets `packets` sequence numbers go by, as a sender does that others heard meanwhile.
+    pub(crate) fn skip(&mut self, packets: u64) {
+        self.seq += packets;
     }
 
     /// Packets without a break from `from_ms` to `to_ms`.
@@ -359,7 +431,7 @@ fn decode_ours(file: &Path) -> Vec<i16> {
 /// makes of it in a mono file of its own, and with what we decode: bit by bit where we decode the
 /// file, nearly so where another libopus does. Gives what each player played.
 pub(crate) fn assert_plays(sealed: &Sealed, expected: [&Expected; 2]) -> [Vec<Vec<i16>>; 3] {
-    let ours = decode_ours(&sealed.path());
+    let ours = decode_ours(sealed.path());
     for (n, expected) in expected.iter().enumerate() {
         let own: Vec<i16> = ours.iter().skip(n).step_by(2).copied().collect();
         let alone = expected.decode();
@@ -369,7 +441,7 @@ pub(crate) fn assert_plays(sealed: &Sealed, expected: [&Expected; 2]) -> [Vec<Ve
         );
     }
     Player::ALL.map(|player| {
-        let channels = player.play(&sealed.path(), 2);
+        let channels = player.play(sealed.path(), 2);
         for (n, expected) in expected.into_iter().enumerate() {
             let what = format!("{player:?} channel {n}");
             let alone = expected.play(player, &sealed.path().with_extension(format!("{n}.ogg")));
