@@ -1,44 +1,47 @@
-//! From a take's spool file to its media and manifest.
+//! From a take's spool to its media, encrypted, and what says that it is complete.
+//!
+//! The spool is read twice: once for what concerns the take as a whole (its end, pauses, who
+//! speaks beside whom), once for its packets in the order of their time.
 
 mod dual;
+mod extent;
 mod gaps;
+mod media;
 mod mono;
 mod object;
 mod pauses;
 mod replay;
+mod survey;
+mod tracks;
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 
 use sidetone_fleet::take::TakeError;
 use sidetone_media::MediaTime;
-use sidetone_vault::chunked::Sealer;
-use sidetone_vault::{DataKey, Keyring};
+use sidetone_vault::Keyring;
 use sidetone_wire::{Booking, Channel, Manifest, MediaFile, Party, RecordingId, TakeState};
 
-use crate::disk::{Disk, Whole};
-use crate::sealed::{self, Sealed, SealedFile};
-use crate::spool::{self, SpoolError};
-use object::object_key;
-use replay::{Replay, Told};
+use crate::disk::Disk;
+use crate::sealed::{self, MAX_FILES, Sealed, SealedFile};
+use crate::spool::{self, Batches, SpoolError};
+use media::{Done, MediaFiles};
+use object::object_name;
+use replay::Replay;
+use survey::Survey;
 
 /// The longest take, in samples at 48 kHz: 24 h. What lies later is a fault of a clock.
 const MAX_TAKE_SAMPLES: u64 = 24 * 3_600 * MediaTime::RATE_HZ;
 /// Samples of a slot: 20 ms.
 const SLOT_SAMPLES: u64 = 960;
-/// The parties that have a channel, left first.
+/// The parties that always have a channel, left first.
 const CHANNELS: [Party; 2] = [Party::Customer, Party::Agent];
-/// File name's addition of each channel's own file.
-const SUFFIXES: [&str; 2] = ["", ".agent"];
-/// Bytes of media that are collected before they are written.
-const WRITE_BYTES: usize = 64 << 10;
+/// Channels of a take; who comes when all are taken is left out.
+const MAX_CHANNELS: usize = MAX_FILES;
 
 /// Why a take cannot be sealed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SealError {
-    /// A frame of 40 or 60 ms: the channels cannot share a file.
-    #[error("a channel's packets cannot be divided")]
-    Indivisible,
     /// The disk refuses: worth another try.
     #[error("{0}")]
     Disk(TakeError),
@@ -56,10 +59,10 @@ impl SealError {
     }
 }
 
-/// Where a take is sealed.
-struct Bench<'a> {
+/// A take in a spool folder.
+struct Spool<'a> {
     disk: &'a dyn Disk,
-    spool_dir: &'a Path,
+    dir: &'a Path,
     keyring: &'a Keyring,
     recording: RecordingId,
 }
@@ -72,21 +75,23 @@ pub(crate) fn seal(
     keyring: &Keyring,
     recording: RecordingId,
 ) -> Result<Sealed, SealError> {
-    let bench = Bench {
+    let spool = Spool {
         disk,
-        spool_dir,
+        dir: spool_dir,
         keyring,
         recording,
     };
     let failed = |error: io::Error| SealError::disk(spool_dir, &error);
-    if let Some(sealed) = Sealed::read(spool_dir, recording).map_err(failed)? {
+    if let Some(sealed) = spool.sealed()? {
         spool::remove_segments(disk, spool_dir, recording).map_err(failed)?;
         return Ok(sealed);
     }
-    let (sealed, damaged) = bench.seal()?;
+    let survey = Survey::of(&spool, spool.open()?)?;
+    let damaged = survey.damaged;
+    let sealed = spool.write(survey)?;
     sealed.write(disk, spool_dir).map_err(failed)?;
     if damaged {
-        tracing::error!(%recording, "the spool file was damaged: sealed up to there, and kept");
+        tracing::error!(%recording, "the spool file was damaged: what can be read of it is sealed, and it is kept");
         spool::put_aside(disk, spool_dir, recording).map_err(failed)?;
     } else {
         spool::remove_segments(disk, spool_dir, recording).map_err(failed)?;
@@ -94,153 +99,110 @@ pub(crate) fn seal(
     Ok(sealed)
 }
 
-impl Bench<'_> {
-    fn replay(&self) -> Result<Replay, SealError> {
-        let path = spool::path_of(self.spool_dir, self.recording, 0);
-        let segments = spool::segments_of(self.spool_dir, self.recording)
-            .map_err(|error| SealError::disk(&path, &error))?;
-        Replay::open(&path, &segments, self.keyring)
+impl Spool<'_> {
+    fn disk(&self, error: &io::Error) -> SealError {
+        SealError::disk(self.dir, error)
     }
 
-    fn seal(&self) -> Result<(Sealed, bool), SealError> {
-        let mut replay = self.replay()?;
-        let mut manifest = replay.start()?;
-        let key = replay.key().clone();
-        let wrapped = replay.wrapped().clone();
-        manifest.object = object_key(&manifest, SUFFIXES[0]);
-        let told = match self.seal_dual(replay, &mut manifest, &key) {
-            Err(SealError::Indivisible) => self.seal_mono(&mut manifest, &key)?,
-            other => other?,
-        };
-        let mut names = told.names;
-        manifest.channels = (0u8..)
-            .zip(CHANNELS)
-            .map(|(index, party)| Channel {
-                index,
-                party,
-                name: names[usize::from(index)].take(),
-            })
-            .collect();
-        manifest.gaps = told.gaps.into_list(manifest.duration_ms);
-        manifest.pauses = told.pauses.into_list(manifest.duration_ms);
-        let objects = std::iter::once(&manifest.object);
-        let objects = objects.chain(manifest.extra.iter().map(|file| &file.object));
-        let files = objects.enumerate().map(|(n, object)| SealedFile {
-            file: sealed::file_name(self.recording, n),
-            object: object.clone(),
-        });
-        let files = files.collect();
-        let booking = Booking {
-            manifest,
-            key: wrapped,
-            state: TakeState::Sealed,
-        };
-        Ok((Sealed { booking, files }, told.damaged))
+    fn unreadable(&self, why: &str) -> SealError {
+        let path = spool::path_of(self.dir, self.recording, 0);
+        SealError::Spool(format!("{}: {why}", path.display()))
     }
 
-    /// Both channels in one file.
-    fn seal_dual(
-        &self,
-        replay: Replay,
-        manifest: &mut Manifest,
-        key: &DataKey,
-    ) -> Result<Told, SealError> {
-        let mut out = Media::create(self, 0, key)?;
-        let mut dual = dual::Dual::new(manifest, &mut out.pending);
-        let told = replay.run(|entry| {
-            dual.entry(&entry, &mut out.pending)?;
-            out.write_if_large()
-        })?;
-        let samples = dual.finish(told.total(), &mut out.pending);
-        manifest.duration_ms = MediaTime::from_samples(samples).ms();
-        (manifest.bytes, manifest.sha256) = out.finish()?;
-        Ok(told)
-    }
-
-    /// One file per channel: the first is the manifest's object, the second stands in `extra`.
-    fn seal_mono(&self, manifest: &mut Manifest, key: &DataKey) -> Result<Told, SealError> {
-        let mut last = None;
-        for (index, party) in (0u8..).zip(CHANNELS) {
-            let mut replay = self.replay()?;
-            replay.start()?;
-            let mut out = Media::create(self, usize::from(index), key)?;
-            let mut mono = mono::Mono::new(manifest, party, &mut out.pending);
-            let told = replay.run(|entry| {
-                mono.entry(&entry, &mut out.pending);
-                out.write_if_large()
-            })?;
-            let samples = mono.finish(told.total(), &mut out.pending);
-            let (bytes, sha256) = out.finish()?;
-            if index == 0 {
-                manifest.duration_ms = MediaTime::from_samples(samples).ms();
-                (manifest.bytes, manifest.sha256) = (bytes, sha256);
-            } else {
-                manifest.extra.push(MediaFile {
-                    channel: index,
-                    object: object_key(manifest, SUFFIXES[usize::from(index)]),
-                    bytes,
-                    sha256,
-                });
+    /// What says that the take is complete, if it is.
+    fn sealed(&self) -> Result<Option<Sealed>, SealError> {
+        match Sealed::read(self.dir, self.recording) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                tracing::error!(recording = %self.recording, %error, "the take is sealed again");
+                Ok(None)
             }
-            last = Some(told);
+            read => read.map_err(|error| self.disk(&error)),
         }
-        last.ok_or_else(|| SealError::Spool("no channel to seal".into()))
     }
-}
 
-/// A media file being written, in large pieces.
-struct Media<'a> {
-    path: std::path::PathBuf,
-    sealer: Sealer<Whole<'a>>,
-    pending: Vec<u8>,
-}
-
-impl<'a> Media<'a> {
-    fn create(bench: &Bench<'a>, n: usize, key: &DataKey) -> Result<Self, SealError> {
-        let path = bench.spool_dir.join(sealed::file_name(bench.recording, n));
-        let sealer = Whole::create(bench.disk, &path).and_then(|file| Sealer::new(file, key));
-        Ok(Self {
-            sealer: sealer.map_err(|error| SealError::disk(&path, &error))?,
-            path,
-            pending: Vec::with_capacity(2 * WRITE_BYTES),
+    fn open(&self) -> Result<Batches, SealError> {
+        let segments =
+            spool::segments_of(self.dir, self.recording).map_err(|error| self.disk(&error))?;
+        Batches::open(&segments, self.keyring).map_err(|error| match error {
+            SpoolError::Disk(error) => self.disk(&error),
+            SpoolError::Former | SpoolError::Foreign | SpoolError::Empty | SpoolError::Key(_) => {
+                self.unreadable(&error.to_string())
+            }
         })
     }
 
-    fn write_if_large(&mut self) -> Result<(), SealError> {
-        if self.pending.len() >= WRITE_BYTES {
-            self.write()
-        } else {
-            Ok(())
-        }
-    }
-
-    fn write(&mut self) -> Result<(), SealError> {
-        let written = self.sealer.write_all(&self.pending);
-        self.pending.clear();
-        written.map_err(|error| SealError::disk(&self.path, &error))
-    }
-
-    /// Gives the size of what is in it and its hash.
-    fn finish(mut self) -> Result<(u64, String), SealError> {
-        self.write()?;
-        let path = self.path;
-        let finished = self.sealer.finish().and_then(|(file, sealed)| {
-            file.finish()?;
-            Ok((sealed.plain_bytes, sealed.plain_sha256))
-        });
-        finished.map_err(|error| SealError::disk(&path, &error))
+    /// Writes the media; what is complete then is told in what it gives.
+    fn write(&self, survey: Survey) -> Result<Sealed, SealError> {
+        let Survey {
+            mut manifest,
+            key,
+            wrapped,
+            names,
+            mut gaps,
+            paused,
+            channels,
+            total,
+            damaged: _,
+        } = survey;
+        let mut files = MediaFiles::create(self, &manifest, &channels, &key)?;
+        let replay = Replay::new(&paused, &channels, total);
+        replay.run(self, self.open()?, &mut gaps, |entry| files.entry(entry))?;
+        let objects = note_files(&mut manifest, files.finish(total)?);
+        manifest.channels = named(&channels.parties, names);
+        manifest.gaps = gaps.into_list(manifest.duration_ms);
+        manifest.pauses = paused.into_list(manifest.duration_ms);
+        let files = objects
+            .into_iter()
+            .enumerate()
+            .map(|(n, object)| SealedFile {
+                file: sealed::file_name(self.recording, n),
+                object,
+            });
+        Ok(Sealed {
+            files: files.collect(),
+            booking: Booking {
+                manifest,
+                key: wrapped,
+                state: TakeState::Sealed,
+            },
+        })
     }
 }
 
-impl From<(&Path, SpoolError)> for SealError {
-    fn from((path, error): (&Path, SpoolError)) -> Self {
-        match error {
-            SpoolError::Disk(error) => Self::disk(path, &error),
-            SpoolError::Former | SpoolError::Foreign | SpoolError::Empty | SpoolError::Key(_) => {
-                Self::Spool(format!("{}: {error}", path.display()))
-            }
+/// Notes the media files in the manifest; gives their names in the store.
+fn note_files(manifest: &mut Manifest, files: Vec<Done>) -> Vec<String> {
+    let mut objects = Vec::with_capacity(files.len());
+    for file in files {
+        let object = object_name(manifest, file.first_channel);
+        let (bytes, sha256) = (file.sealed.plain_bytes, file.sealed.plain_sha256);
+        if objects.is_empty() {
+            manifest.duration_ms = MediaTime::from_samples(file.samples).ms();
+            manifest.object.clone_from(&object);
+            (manifest.bytes, manifest.sha256) = (bytes, sha256);
+        } else {
+            manifest.extra.push(MediaFile {
+                channel: file.first_channel,
+                object: object.clone(),
+                bytes,
+                sha256,
+            });
         }
+        objects.push(object);
     }
+    objects
+}
+
+/// The channels with their parties' names: a party's name is that of who was there first.
+fn named(parties: &[Party], mut names: Vec<(Party, String)>) -> Vec<Channel> {
+    let channels = (0u8..).zip(parties).map(|(index, &party)| {
+        let known = names.iter().position(|(named, _)| *named == party);
+        Channel {
+            index,
+            party,
+            name: known.map(|n| names.swap_remove(n).1),
+        }
+    });
+    channels.collect()
 }
 
 /// The Ogg stream's serial number: any will do, but the same each time the take is sealed.

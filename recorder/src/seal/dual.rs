@@ -8,12 +8,8 @@ use sidetone_media::{MediaTime, TrackId};
 use sidetone_wire::Manifest;
 
 use super::replay::Entry;
-use super::{CHANNELS, SLOT_SAMPLES, SealError, serial_of, tags_of};
+use super::{CHANNELS, SLOT_SAMPLES, serial_of, tags_of};
 
-/// Another track of the same party gets the channel once its owner has been silent for this many
-/// slots: 100 ms, so that a re-published track follows at once and two who speak are not chopped
-/// into each other.
-const OWNER_SLOTS: u64 = 5;
 /// Slots kept open behind the packet in turn: the frames of a packet of 120 ms, and one more.
 const OPEN_SLOTS: u64 = 7;
 
@@ -32,9 +28,8 @@ pub(super) struct Dual {
 /// One channel's input.
 #[derive(Default)]
 struct Voice {
-    /// The track that has the channel, and its latest slot.
-    owner: Option<(TrackId, u64)>,
-    ssrc: u32,
+    /// Where the latest packet came from.
+    source: Option<(TrackId, u32)>,
     regrouper: Regrouper,
 }
 
@@ -51,10 +46,13 @@ impl Dual {
         }
     }
 
-    /// Puts a packet in its slots; packets come in the order of time.
-    pub(super) fn entry(&mut self, entry: &Entry, out: &mut Vec<u8>) -> Result<(), SealError> {
+    /// Puts a packet of the first two channels in its slots; packets come in the order of time.
+    pub(super) fn entry(&mut self, entry: &Entry, out: &mut Vec<u8>) {
         let slot = slot_of(entry.at);
         self.write_until(slot.saturating_sub(OPEN_SLOTS), out);
+        if opus::is_dtx(&entry.payload) {
+            return;
+        }
         let Self {
             voices,
             first,
@@ -65,25 +63,16 @@ impl Dual {
         let mut emit = |at: MediaTime, packet: &[u8]| {
             place(slots, *first, slot_of(at), entry.channel, packet);
         };
-        if opus::is_dtx(&entry.payload) || !voice.admits(entry.lane.track, slot) {
-            return Ok(());
-        }
-        if voice
-            .owner
-            .is_some_and(|(track, _)| track != entry.lane.track)
-            || voice.ssrc != entry.lane.ssrc
-        {
+        let source = Some((entry.lane.track, entry.lane.ssrc));
+        if std::mem::replace(&mut voice.source, source) != source {
             voice.regrouper.flush(&mut emit);
         }
-        voice.owner = Some((entry.lane.track, slot));
-        voice.ssrc = entry.lane.ssrc;
         match voice.regrouper.push(entry.at, &entry.payload, &mut emit) {
-            Ok(Regrouped::Kept) => Ok(()),
-            Ok(Regrouped::Indivisible) => Err(SealError::Indivisible),
-            Err(error) => {
-                tracing::debug!(at = %entry.at, %error, "not an Opus packet: left out");
-                Ok(())
+            Ok(Regrouped::Kept) => {}
+            Ok(Regrouped::Indivisible) => {
+                debug_assert!(false, "a take with such frames has one file per channel");
             }
+            Err(error) => tracing::debug!(at = %entry.at, %error, "not an Opus packet: left out"),
         }
     }
 
@@ -128,14 +117,6 @@ impl Dual {
             self.held.extend_from_slice(right);
             self.first += 1;
         }
-    }
-}
-
-impl Voice {
-    /// Whether the track has the channel, or may have it now.
-    fn admits(&self, track: TrackId, slot: u64) -> bool {
-        self.owner
-            .is_none_or(|(owner, latest)| owner == track || slot > latest + OWNER_SLOTS)
     }
 }
 

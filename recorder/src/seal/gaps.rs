@@ -89,8 +89,8 @@ struct Stream {
 }
 
 impl Losses {
-    /// Takes a packet in, in the order of time.
-    pub(super) fn observe(&mut self, entry: &Entry, gaps: &mut Gaps) {
+    /// Takes a packet in, in the order of time; gives what is missing before it.
+    pub(super) fn observe(&mut self, entry: &Entry) -> Option<(MediaTime, MediaTime)> {
         let lane = entry.lane;
         let samples = opus::duration_samples(&entry.payload).map_or(0, u64::from);
         let end = entry.at + samples;
@@ -113,17 +113,18 @@ impl Losses {
                 seq,
                 end,
             });
-            return;
+            return None;
         };
         if lane.seq <= stream.seq {
-            return;
+            return None;
         }
         let lost = lane.seq - stream.seq - 1;
         // what was lost may have been followed by silence that was not sent
         let lost_end = stream.end + lost.saturating_mul(samples);
-        gaps.add(stream.end, lost_end.min(entry.at), GapReason::Loss);
+        let missing = (stream.end, lost_end.min(entry.at));
         stream.seq = lane.seq;
         stream.end = end;
+        (missing.0 < missing.1).then_some(missing)
     }
 }
 

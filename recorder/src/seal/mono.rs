@@ -1,13 +1,14 @@
 //! One channel in a file of its own: packets as they came, of any length, silence between them.
 //!
-//! For takes with SILK frames of 40 or 60 ms, which cannot be divided into slots.
+//! For supervisors and second participants of a party, and for takes with SILK frames of 40 or
+//! 60 ms, which cannot be divided into slots.
 
 use sidetone_media::ogg::{self, PRE_SKIP_SAMPLES};
-use sidetone_media::{MediaTime, TrackId, opus};
-use sidetone_wire::{Manifest, Party};
+use sidetone_media::{MediaTime, opus};
+use sidetone_wire::Manifest;
 
 use super::replay::Entry;
-use super::{CHANNELS, SLOT_SAMPLES, serial_of, tags_of};
+use super::{SLOT_SAMPLES, serial_of, tags_of};
 
 /// Silent packets of 20, 10, 5 and 2.5 ms: CELT, full band, with the silence flag.
 const SILENCES: [(u64, [u8; 3]); 4] = [
@@ -21,14 +22,10 @@ const STEP_SAMPLES: u64 = 120;
 /// A packet this far from where the last one ended follows it at once: half a slot, as exact as
 /// the grid of two channels.
 const ADJOINING_SAMPLES: u64 = SLOT_SAMPLES / 2;
-/// Another track gets the channel once its owner has been silent for this long: 100 ms.
-const OWNER_SAMPLES: u64 = 5 * SLOT_SAMPLES;
 
 /// The file being made.
 pub(super) struct Mono {
-    channel: usize,
     writer: ogg::Writer,
-    owner: Option<(TrackId, MediaTime)>,
     /// End of what is written or held, in samples.
     end: u64,
     /// The latest packet: the last one of the file is written differently.
@@ -36,30 +33,20 @@ pub(super) struct Mono {
 }
 
 impl Mono {
-    pub(super) fn new(manifest: &Manifest, party: Party, out: &mut Vec<u8>) -> Self {
-        let channel = CHANNELS.iter().position(|p| *p == party).unwrap_or(0);
+    pub(super) fn new(manifest: &Manifest, channel: usize, out: &mut Vec<u8>) -> Self {
         let head = ogg::opus_head(1, MediaTime::RATE_HZ as u32);
         let serial = serial_of(manifest).wrapping_add(channel as u32);
         Self {
-            channel,
             writer: ogg::Writer::new(serial, &head, &tags_of(manifest), out),
-            owner: None,
             end: 0,
             held: None,
         }
     }
 
-    /// Takes a packet of any channel; packets come in the order of time.
+    /// Takes a packet of the channel; packets come in the order of time.
     pub(super) fn entry(&mut self, entry: &Entry, out: &mut Vec<u8>) {
-        let owned = self.owner.is_none_or(|(track, until)| {
-            track == entry.lane.track || entry.at.since(until) > OWNER_SAMPLES
-        });
         let start = entry.at.samples();
-        if entry.channel != self.channel
-            || !owned
-            || opus::is_dtx(&entry.payload)
-            || start + ADJOINING_SAMPLES < self.end
-        {
+        if opus::is_dtx(&entry.payload) || start + ADJOINING_SAMPLES < self.end {
             return;
         }
         let Ok(frames) = opus::parse(&entry.payload) else {
@@ -67,7 +54,6 @@ impl Mono {
             return;
         };
         let samples = u64::from(frames.duration_samples());
-        self.owner = Some((entry.lane.track, entry.at + samples));
         if start > self.end + ADJOINING_SAMPLES {
             self.fill_until(start, out);
         }

@@ -2,15 +2,18 @@
 
 use sidetone_wire::Manifest;
 
-/// The name of a take's media: `objects/<tenant>/<yyyy>/<mm>/<recording><suffix>.enc`.
-pub(super) fn object_key(manifest: &Manifest, suffix: &str) -> String {
+/// The name of a take's media: `objects/<tenant>/<yyyy>/<mm>/<recording>.enc`, and
+/// `<recording>.<channel>.enc` for a further file, which holds that channel alone.
+pub(super) fn object_name(manifest: &Manifest, channel: u8) -> String {
     let started = manifest.started_at.to_string();
     let (year, month) = (&started[..4], &started[5..7]);
     let tenant = folder_name(&manifest.tenant);
-    format!(
-        "objects/{tenant}/{year}/{month}/{}{suffix}.enc",
-        manifest.recording
-    )
+    let recording = manifest.recording;
+    let folder = format!("objects/{tenant}/{year}/{month}");
+    match channel {
+        0 => format!("{folder}/{recording}.enc"),
+        _ => format!("{folder}/{recording}.{channel}.enc"),
+    }
 }
 
 /// A tenant's slug as a folder: whatever else it may hold, it stays one folder below the root.

@@ -1,18 +1,17 @@
-//! A spool file's packets in the order of their time.
+//! A spool's packets in the order of their time.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::path::{Path, PathBuf};
 
 use sidetone_media::{MediaTime, opus};
-use sidetone_vault::{DataKey, Keyring};
-use sidetone_wire::{GapReason, Manifest, Party, WrappedKey};
+use sidetone_wire::{GapReason, Party};
 
 use super::gaps::{Gaps, Losses};
-use super::pauses::Pauses;
-use super::{CHANNELS, MAX_TAKE_SAMPLES, SealError};
+use super::pauses::Paused;
+use super::tracks::Channels;
+use super::{MAX_TAKE_SAMPLES, SealError, Spool};
 use crate::record::{Lane, Record, Records};
-use crate::spool::{Batches, Tail};
+use crate::spool::Batches;
 
 /// Packets are sorted over this much media time. It costs memory only (some 300 KB), so it is
 /// long enough for what a stalled network delivers at last.
@@ -24,7 +23,7 @@ const WINDOW_PACKETS: usize = 24_000;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) at: MediaTime,
-    /// Place in the file: earlier ones go first at the same time.
+    /// Place in the spool: earlier ones go first at the same time.
     order: u64,
     pub(super) channel: usize,
     pub(super) lane: Lane,
@@ -43,154 +42,95 @@ impl PartialOrd for Entry {
     }
 }
 
-/// What a spool file told apart from packets.
-pub(super) struct Told {
-    /// Each channel's name.
-    pub(super) names: [Option<String>; CHANNELS.len()],
-    pub(super) gaps: Gaps,
-    pub(super) pauses: Pauses,
-    /// The call's end, where the take was ended.
-    end: Option<MediaTime>,
-    /// End of the last packet.
-    last_end: MediaTime,
-    /// The file was broken before its last batch.
-    pub(super) damaged: bool,
-}
-
-impl Told {
-    /// Length of the take: the call's, or up to the last packet when its end was never told.
-    pub(super) fn total(&self) -> MediaTime {
-        let total = self.end.unwrap_or(self.last_end);
-        total.min(MediaTime::from_samples(MAX_TAKE_SAMPLES))
-    }
-}
-
-impl Told {
-    /// Gives `sink` a packet, unless it lies in a pause.
-    fn give(
-        &mut self,
-        entry: Entry,
-        losses: &mut Losses,
-        sink: &mut impl FnMut(Entry) -> Result<(), SealError>,
-    ) -> Result<(), SealError> {
-        let samples = opus::duration_samples(&entry.payload).map_or(0, u64::from);
-        if self.pauses.touch(entry.at, entry.at + samples) {
-            return Ok(());
-        }
-        losses.observe(&entry, &mut self.gaps);
-        sink(entry)
-    }
-}
-
-/// Reads a spool file from its start.
-pub(super) struct Replay {
-    path: PathBuf,
-    batches: Batches,
+/// Puts packets in order and leaves out what does not belong into the file: what was paused, what
+/// lies behind the end, who has no channel.
+pub(super) struct Replay<'a> {
+    paused: &'a Paused,
+    channels: &'a Channels,
+    total: MediaTime,
     heap: BinaryHeap<Reverse<Entry>>,
-    newest: MediaTime,
+    /// Time of the packet that was written last: one with a wild time moves it for one packet.
+    latest: MediaTime,
     order: u64,
     losses: Losses,
-    told: Told,
 }
 
-impl Replay {
-    pub(super) fn open(
-        path: &Path,
-        segments: &[PathBuf],
-        keyring: &Keyring,
-    ) -> Result<Self, SealError> {
-        let batches = Batches::open(segments, keyring).map_err(|error| (path, error))?;
-        Ok(Self {
-            path: path.to_owned(),
-            batches,
+impl<'a> Replay<'a> {
+    pub(super) fn new(paused: &'a Paused, channels: &'a Channels, total: MediaTime) -> Self {
+        Self {
+            paused,
+            channels,
+            total,
             heap: BinaryHeap::new(),
-            newest: MediaTime::ZERO,
+            latest: MediaTime::ZERO,
             order: 0,
             losses: Losses::default(),
-            told: Told {
-                names: [const { None }; CHANNELS.len()],
-                gaps: Gaps::default(),
-                pauses: Pauses::default(),
-                end: None,
-                last_end: MediaTime::ZERO,
-                damaged: false,
-            },
-        })
-    }
-
-    /// The take's data key.
-    pub(super) fn key(&self) -> &DataKey {
-        self.batches.key()
-    }
-
-    /// The same as it may be kept.
-    pub(super) fn wrapped(&self) -> &WrappedKey {
-        self.batches.wrapped()
-    }
-
-    /// The manifest as it was known at the start. Called once, first.
-    pub(super) fn start(&mut self) -> Result<Manifest, SealError> {
-        let batch = self
-            .batches
-            .next()
-            .map_err(|e| SealError::disk(&self.path, &e))?;
-        let batch = batch.ok_or_else(|| SealError::Spool("its spool file has no start".into()))?;
-        if batch.number != 0 {
-            return Err(SealError::Spool(
-                "the start of its spool file is damaged".into(),
-            ));
         }
-        serde_json::from_slice(batch.body)
-            .map_err(|e| SealError::Spool(format!("its spool file has no readable start: {e}")))
     }
 
-    /// Gives `sink` each packet of a channel, sorted, up to the take's end.
+    /// Reads the spool and gives `sink` each packet of a channel, sorted. What never came is added
+    /// to the gaps.
     pub(super) fn run(
         mut self,
-        mut sink: impl FnMut(Entry) -> Result<(), SealError>,
-    ) -> Result<Told, SealError> {
-        loop {
-            let batch = self.batches.next();
-            let Some(batch) = batch.map_err(|e| SealError::disk(&self.path, &e))? else {
-                break;
-            };
-            if batch.behind_hole {
-                self.told.damaged = true;
-                let to = first_of(batch.body).unwrap_or(self.newest);
-                self.told.gaps.add(self.newest, to, GapReason::Degraded);
+        spool: &Spool<'_>,
+        mut batches: Batches,
+        gaps: &mut Gaps,
+        mut sink: impl FnMut(&Entry) -> Result<(), SealError>,
+    ) -> Result<(), SealError> {
+        while let Some(batch) = batches.next().map_err(|error| spool.disk(&error))? {
+            for record in Records::new(batch.body) {
+                if let Record::Packet {
+                    party,
+                    lane,
+                    payload,
+                } = record
+                {
+                    self.take_in(party, lane, payload);
+                }
             }
-            let mut records = Records::new(batch.body);
-            for record in &mut records {
-                take_in(
-                    record,
-                    &mut self.heap,
-                    &mut self.order,
-                    &mut self.newest,
-                    &mut self.told,
-                );
-            }
-            self.told.damaged |= !records.is_whole();
             while self.is_ripe()
                 && let Some(Reverse(entry)) = self.heap.pop()
             {
-                self.told.give(entry, &mut self.losses, &mut sink)?;
+                self.observe(&entry, gaps);
+                sink(&entry)?;
             }
         }
-        if self.batches.tail() == Tail::Damaged {
-            self.told.damaged = true;
-            let from = self.newest;
-            self.told
-                .gaps
-                .add(from, self.told.total().max(from), GapReason::Degraded);
-        }
-        let end = self.told.total();
         while let Some(Reverse(entry)) = self.heap.pop() {
-            if entry.at >= end {
-                break;
-            }
-            self.told.give(entry, &mut self.losses, &mut sink)?;
+            self.observe(&entry, gaps);
+            sink(&entry)?;
         }
-        Ok(self.told)
+        Ok(())
+    }
+
+    fn take_in(&mut self, party: Party, lane: Lane, payload: &[u8]) {
+        let samples = opus::duration_samples(payload).map_or(0, u64::from);
+        let end = lane.at + samples;
+        let Some(channel) = self.channels.of(party, lane.track) else {
+            return;
+        };
+        if lane.at >= self.total
+            || end.samples() > MAX_TAKE_SAMPLES
+            || self.paused.leaves_out(lane.at, end)
+        {
+            return;
+        }
+        self.latest = lane.at;
+        self.order += 1;
+        self.heap.push(Reverse(Entry {
+            at: lane.at,
+            order: self.order,
+            channel,
+            lane,
+            payload: payload.to_vec(),
+        }));
+    }
+
+    fn observe(&mut self, entry: &Entry, gaps: &mut Gaps) {
+        if let Some((from, to)) = self.losses.observe(entry) {
+            for (from, to) in self.paused.outside(from, to) {
+                gaps.add(from, to, GapReason::Loss);
+            }
+        }
     }
 
     fn is_ripe(&self) -> bool {
@@ -198,69 +138,6 @@ impl Replay {
             || self
                 .heap
                 .peek()
-                .is_some_and(|e| self.newest.since(e.0.at) > WINDOW_SAMPLES)
+                .is_some_and(|e| self.latest.since(e.0.at) > WINDOW_SAMPLES)
     }
-}
-
-fn take_in(
-    record: Record<'_>,
-    heap: &mut BinaryHeap<Reverse<Entry>>,
-    order: &mut u64,
-    newest: &mut MediaTime,
-    told: &mut Told,
-) {
-    match record {
-        Record::Packet {
-            party,
-            lane,
-            payload,
-        } => {
-            let Some(channel) = channel_of(party) else {
-                return;
-            };
-            let samples = opus::duration_samples(payload).map_or(0, u64::from);
-            let end = lane.at + samples;
-            if end.samples() > MAX_TAKE_SAMPLES {
-                return;
-            }
-            told.last_end = told.last_end.max(end);
-            *newest = (*newest).max(lane.at);
-            *order += 1;
-            let payload = payload.to_vec();
-            heap.push(Reverse(Entry {
-                at: lane.at,
-                order: *order,
-                channel,
-                lane,
-                payload,
-            }));
-        }
-        Record::Name { party, name } => {
-            if let Some(channel) = channel_of(party) {
-                told.names[channel] = Some(name.to_owned());
-            }
-        }
-        Record::Gap { from, to, reason } => told.gaps.add(from, to, reason),
-        Record::End { at } => told.end = Some(at),
-        Record::Pause { at, by } => told.pauses.pause(at, by),
-        Record::Resume { at } => told.pauses.resume(at),
-    }
-}
-
-/// Time of a batch's first packet.
-fn first_of(batch: &[u8]) -> Option<MediaTime> {
-    Records::new(batch)
-        .filter_map(|record| match record {
-            Record::Packet { lane, .. } => Some(lane.at),
-            Record::Name { .. }
-            | Record::Gap { .. }
-            | Record::End { .. }
-            | Record::Pause { .. }
-            | Record::Resume { .. } => None,
-        })
-        .min()
-}
-
-fn channel_of(party: Party) -> Option<usize> {
-    CHANNELS.iter().position(|p| *p == party)
 }
