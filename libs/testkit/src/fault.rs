@@ -126,18 +126,22 @@ impl FaultProxy {
 
     /// Requests meet this from now on; those that hang are cut off.
     pub fn set(&self, fault: Fault) {
-        self.shared.plan.send_replace(Plan {
-            method: None,
-            fault,
-        });
+        self.plan(None, 0, fault);
     }
 
     /// The same for requests with one method; others pass.
     pub fn set_on(&self, method: &'static str, fault: Fault) {
-        self.shared.plan.send_replace(Plan {
-            method: Some(method),
-            fault,
-        });
+        self.plan(Some(method), 0, fault);
+    }
+
+    /// The same, after so many further requests with the method have passed.
+    pub fn set_after(&self, method: &'static str, pass: u64, fault: Fault) {
+        self.plan(Some(method), pass, fault);
+    }
+
+    fn plan(&self, method: Option<&'static str>, pass: u64, fault: Fault) {
+        self.shared.counts().pass = pass;
+        self.shared.plan.send_replace(Plan { method, fault });
     }
 
     /// What went through.
@@ -172,6 +176,8 @@ struct Plan {
 struct Counts {
     traffic: Traffic,
     in_flight: usize,
+    /// Requests that pass before the fault is met.
+    pass: u64,
 }
 
 struct Shared {
@@ -198,7 +204,14 @@ impl Shared {
         counts.in_flight += 1;
         counts.traffic.in_flight_max = counts.traffic.in_flight_max.max(counts.in_flight);
         let meets = plan.method.is_none_or(|only| only == method);
-        let fault = if meets { plan.fault } else { Fault::Pass };
+        let fault = if !meets {
+            Fault::Pass
+        } else if counts.pass > 0 {
+            counts.pass -= 1;
+            Fault::Pass
+        } else {
+            plan.fault
+        };
         (fault, InFlight(Arc::clone(self)))
     }
 }

@@ -3,12 +3,14 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Mutex;
 
 use crate::process::Process;
 use crate::{free_tcp_port, tools};
@@ -24,6 +26,9 @@ pub(crate) const SIGNED: &str = "authorization: AWS4-HMAC-SHA256 \
 
 /// Buckets made by this process so far: each has a name of its own.
 static BUCKETS: AtomicU32 = AtomicU32::new(0);
+
+/// The server that tests of this process share while any of them needs one.
+static SHARED: Mutex<Weak<S3Server>> = Mutex::const_new(Weak::new());
 
 /// An S3 server (moto) on a free loopback port, killed on drop with all it holds. It asks for
 /// credentials and does not check them.
@@ -42,7 +47,22 @@ impl S3Server {
     /// The region it is in.
     pub const REGION: &str = "us-east-1";
 
-    /// A server that is ready.
+    /// The server that others of this process use at the moment, or a new one. Each test makes
+    /// buckets of its own in it, and none resets it.
+    ///
+    /// # Errors
+    /// As [`S3Server::start`].
+    pub async fn shared() -> Result<Arc<Self>> {
+        let mut shared = SHARED.lock().await;
+        if let Some(server) = shared.upgrade() {
+            return Ok(server);
+        }
+        let server = Arc::new(Self::start().await?);
+        *shared = Arc::downgrade(&server);
+        Ok(server)
+    }
+
+    /// A server of one's own that is ready.
     ///
     /// # Errors
     /// When the Python environment is missing (says how to get it) or the server does not come up
@@ -120,6 +140,15 @@ impl S3Server {
         Ok(())
     }
 
+    /// The headers of an object, as they come.
+    ///
+    /// # Errors
+    /// When there is no such object.
+    pub async fn head(&self, bucket: &str, key: &str) -> Result<String> {
+        let (head, _) = self.answer("HEAD", &format!("/{bucket}/{key}"), "").await?;
+        Ok(head)
+    }
+
     /// Keys of all objects and delete markers of a bucket, once for each version.
     ///
     /// # Errors
@@ -150,6 +179,12 @@ impl S3Server {
 
     /// Sends one request and gives the body of its answer.
     async fn ask(&self, method: &str, path: &str, body: &str) -> Result<String> {
+        let (_, body) = self.answer(method, path, body).await?;
+        Ok(body)
+    }
+
+    /// Sends one request and gives its answer's head and body.
+    async fn answer(&self, method: &str, path: &str, body: &str) -> Result<(String, String)> {
         let mut stream = TcpStream::connect(self.address).await?;
         let length = body.len();
         let request = format!(
@@ -163,7 +198,7 @@ impl S3Server {
         let (head, body) = answer.split_once("\r\n\r\n").context("no answer")?;
         let status = head.split(' ').nth(1).unwrap_or_default();
         ensure!(status.starts_with('2'), "{method} {path}: {status}\n{body}");
-        Ok(body.to_owned())
+        Ok((head.to_owned(), body.to_owned()))
     }
 }
 

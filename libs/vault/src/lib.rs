@@ -11,6 +11,7 @@ pub mod chunked;
 pub mod fuzzing;
 mod key;
 pub mod local;
+pub mod s3;
 mod store;
 
 pub use key::{DataKey, KeyError, Keyring, Purpose};

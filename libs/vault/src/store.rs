@@ -14,6 +14,7 @@ use sidetone_wire::Timestamp;
 use crate::DataKey;
 use crate::chunked::{HEADER_BYTES, OpenError, Opener};
 use crate::local::Local;
+use crate::s3::{S3, Settings};
 
 /// Names that one [`Store::list`] gives at most, which is what S3 gives.
 pub const LIST_MAX: usize = 1_000;
@@ -96,6 +97,8 @@ pub type Bytestream = BoxStream<'static, Result<Bytes, StoreError>>;
 pub enum Store {
     /// A folder.
     Local(Local),
+    /// A bucket.
+    S3(S3),
 }
 
 impl Store {
@@ -107,6 +110,26 @@ impl Store {
         Local::open(root).map(Self::Local)
     }
 
+    /// The store in a bucket. The bucket is not asked: see [`Store::check`].
+    ///
+    /// # Errors
+    /// When the settings cannot be used.
+    pub async fn s3(settings: Settings) -> Result<Self, StoreError> {
+        S3::new(settings).await.map(Self::S3)
+    }
+
+    /// Asks whether the store is there and open to us.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] with what to change; [`StoreError::Temporary`] when it is away.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        match self {
+            // opening it has shown that
+            Self::Local(_) => Ok(()),
+            Self::S3(s3) => s3.check().await,
+        }
+    }
+
     /// Puts a file's bytes there: durably, whole or not at all, and never over another object. A
     /// local store may keep the same file under another name, so it must not be changed later.
     ///
@@ -116,6 +139,7 @@ impl Store {
         check_name(name)?;
         match self {
             Self::Local(local) => local.put_file(name, file).await,
+            Self::S3(s3) => s3.put_file(name, file).await,
         }
     }
 
@@ -127,6 +151,7 @@ impl Store {
         check_name(name)?;
         match self {
             Self::Local(local) => local.put_bytes(name, bytes).await,
+            Self::S3(s3) => s3.put_bytes(name, bytes).await,
         }
     }
 
@@ -138,6 +163,7 @@ impl Store {
         check_name(name)?;
         match self {
             Self::Local(local) => local.head(name).await,
+            Self::S3(s3) => s3.head(name).await,
         }
     }
 
@@ -153,6 +179,7 @@ impl Store {
         let bytes = range.end - range.start;
         let stream = match self {
             Self::Local(local) => local.get(name, range).await?.boxed(),
+            Self::S3(s3) => s3.get(name, range).await?,
         };
         Ok(exactly(stream, bytes))
     }
@@ -165,6 +192,7 @@ impl Store {
         check_name(name)?;
         match self {
             Self::Local(local) => local.erase(name).await,
+            Self::S3(s3) => s3.erase(name).await,
         }
     }
 
@@ -176,6 +204,7 @@ impl Store {
     pub async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Vec<Listed>, StoreError> {
         match self {
             Self::Local(local) => local.list(prefix, after).await,
+            Self::S3(s3) => s3.list(prefix, after).await,
         }
     }
 
@@ -187,6 +216,7 @@ impl Store {
     pub async fn abort_orphans(&self, older_than: Duration) -> Result<usize, StoreError> {
         match self {
             Self::Local(local) => local.abort_orphans(older_than).await,
+            Self::S3(s3) => s3.abort_orphans(older_than).await,
         }
     }
 

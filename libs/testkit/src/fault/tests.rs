@@ -44,8 +44,8 @@ async fn ask(proxy: &FaultProxy, method: &str, path: &str, body: &str) -> String
 }
 
 /// A real server with a bucket, and the proxy before it.
-async fn setup() -> (S3Server, String, FaultProxy) {
-    let server = S3Server::start().await.unwrap();
+async fn setup() -> (Arc<S3Server>, String, FaultProxy) {
+    let server = S3Server::shared().await.unwrap();
     let bucket = server.bucket().await.unwrap();
     let proxy = FaultProxy::start(server.address()).await.unwrap();
     (server, format!("/{bucket}/object"), proxy)
@@ -117,13 +117,18 @@ async fn a_server_that_is_said_to_be_busy_is_not_asked_and_the_connection_goes_o
 }
 
 #[tokio::test]
-async fn only_the_method_that_was_named_meets_the_fault() {
+async fn only_the_method_that_was_named_meets_the_fault_and_as_late_as_was_said() {
     let (_server, path, proxy) = setup().await;
     proxy.set_on("GET", Fault::SlowDown);
     assert!(ask(&proxy, "PUT", &path, "x").await.contains("200 OK"));
     let client = Client::connect(&proxy).await;
     let (answer, _) = client.ask("GET", &path, "connection: close\r\n", "").await;
     assert!(answer.contains("503"), "{answer}");
+    proxy.set_after("HEAD", 1, Fault::Refuse);
+    assert!(ask(&proxy, "HEAD", &path, "").await.contains("200 OK"));
+    let client = Client::connect(&proxy).await;
+    let (_, error) = client.ask("HEAD", &path, "", "").await;
+    assert_eq!(error, Some(ErrorKind::ConnectionReset));
 }
 
 #[tokio::test]
