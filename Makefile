@@ -65,6 +65,7 @@ fmt: $(NODE_MODULES) ## format everything
 .PHONY: bench
 bench: tools tools-bench ## what calls cost, against the yardsticks (about 15 minutes)
 	cargo build --release --package loadtests
+	target/release/loadtests recording
 	target/release/loadtests bench
 
 .PHONY: soak

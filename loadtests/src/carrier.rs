@@ -13,6 +13,7 @@ use sidetone_service::{Lifecycle, clock, telemetry};
 use sidetone_wire::{CallEvent, CallId, Command, MonitorRoom, NodeId, Upstream, UserId};
 
 use crate::child::{questions, say};
+use crate::ours;
 use crate::publish::Access;
 
 /// Takes that may run at once: more than any scenario has.
@@ -70,11 +71,7 @@ impl Carry {
     async fn carry(self) -> Result<()> {
         let metrics = telemetry::metrics();
         let fleet = Fleet::in_process();
-        let recorder = recorder::load(recorder::Settings {
-            spool_dir: self.folder.join("spool"),
-            store_dir: self.folder.join("store"),
-            max_takes: MAX_TAKES,
-        })?;
+        let ours = ours::recorder(&self.folder, MAX_TAKES).await?;
         let settings = gateway::Settings {
             url: self.access.url.clone(),
             credentials: self.access.credentials(),
@@ -82,7 +79,12 @@ impl Carry {
             shards: self.shards,
             record: self.record,
         };
-        let gateway = gateway::load(settings, fleet.clone(), Arc::new(recorder));
+        let gateway = gateway::load(
+            settings,
+            fleet.clone(),
+            Arc::new(ours.recorder),
+            ours.ledger,
+        );
         let lifecycle = Lifecycle::new(Duration::from_secs(5));
         lifecycle.spawn_vital("gateway", gateway.run(lifecycle.clone()));
         tokio::spawn(lifecycle.run());
@@ -191,8 +193,8 @@ fn read_counts(text: &str) -> Counts {
         received: sum("gateway_packets_received_total") as u64,
         forwarded: sum("gateway_packets_forwarded_total") as u64,
         dropped: sum("gateway_monitor_packets_dropped_total") as u64
-            + sum("recorder_packets_dropped_total") as u64,
-        recorded: sum("recorder_packets_total") as u64,
+            + sum("sidetone_recorder_dropped_packets_total") as u64,
+        recorded: sum("sidetone_recorder_packets_total") as u64,
         latency_p50_ms: quantile_ms(&buckets, 0.5),
         latency_p99_ms: quantile_ms(&buckets, 0.99),
     }

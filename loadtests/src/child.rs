@@ -66,9 +66,19 @@ impl Child {
 
     /// Asks and reads the answer, one line of JSON.
     pub(crate) fn ask<T: DeserializeOwned>(&mut self, question: &str) -> Result<T> {
-        writeln!(self.input, "{question}")?;
-        self.input.flush()?;
-        let answer = self.lines.recv_timeout(Duration::from_secs(30));
+        self.tell(question)?;
+        self.answer(Duration::from_secs(30))
+    }
+
+    /// Says a line to it.
+    pub(crate) fn tell(&mut self, line: &str) -> Result<()> {
+        writeln!(self.input, "{line}")?;
+        Ok(self.input.flush()?)
+    }
+
+    /// Reads an answer, one line of JSON.
+    pub(crate) fn answer<T: DeserializeOwned>(&self, within: Duration) -> Result<T> {
+        let answer = self.lines.recv_timeout(within);
         let answer = answer.with_context(|| format!("{} does not answer", self.name))?;
         serde_json::from_str(&answer).with_context(|| format!("{} said {answer}", self.name))
     }

@@ -9,8 +9,10 @@ mod burst;
 mod carrier;
 mod child;
 mod listen;
+mod ours;
 mod process;
 mod publish;
+mod recording;
 mod soak;
 mod supervise;
 mod yardstick;
@@ -43,6 +45,14 @@ enum Scenario {
     /// Part of a scenario: supervisors who listen until they are killed.
     #[command(hide = true)]
     Supervise(supervise::Supervise),
+    /// What recording costs: alone, against a yardstick, after a crash, heard again.
+    Recording(recording::Recording),
+    /// Part of a scenario: takes fed from memory.
+    #[command(hide = true)]
+    RecordRaw(recording::RecordRaw),
+    /// Part of a scenario: a recorder after a crash.
+    #[command(hide = true)]
+    Recover(recording::Recover),
     /// Part of a scenario: our recorder behind plain RTP sockets.
     #[command(hide = true)]
     RecordRtp(yardstick::RecordRtp),
@@ -57,6 +67,9 @@ fn main() -> anyhow::Result<()> {
         Scenario::Publish(publish) => publish.run(),
         Scenario::Carry(carry) => carry.run(),
         Scenario::Supervise(supervise) => supervise.run(),
+        Scenario::Recording(recording) => recording.run(),
+        Scenario::RecordRaw(record) => record.run(),
+        Scenario::Recover(recover) => recover.run(),
         Scenario::RecordRtp(record) => record.run(),
     }
 }

@@ -10,17 +10,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
-use sidetone_fleet::take::{Recorder as _, TakeStart};
+use sidetone_fleet::take::Recorder as _;
 use sidetone_media::{ClockRate, Codec, MediaTime, Packet, Timeline, TrackId, rtp};
 use sidetone_service::clock;
-use sidetone_wire::{CallId, Party, RecordingId, Timestamp};
+use sidetone_wire::Party;
 use tempfile::TempDir;
 
 use crate::child::{Child, say};
 use crate::process::Usage;
-
-/// Calls recorded at once by both.
-const CALLS: usize = 50;
 
 /// How long each is measured.
 const SECONDS: u64 = 10;
@@ -34,23 +31,25 @@ const TARGET: f64 = 0.20;
 /// CPU seconds per call-minute of both.
 #[derive(Debug, Serialize)]
 pub(crate) struct Compared {
+    calls: usize,
     recorder_cpu_s_per_call_minute: f64,
     gstreamer_cpu_s_per_call_minute: f64,
     ratio: f64,
     target: f64,
-    passed: bool,
+    pub(crate) passed: bool,
 }
 
-/// Records the same calls with both, one after the other.
-pub(crate) fn compare() -> Result<Compared> {
-    let gstreamer = gstreamer()?;
-    let ours = ours()?;
+/// Records the same `calls` calls with both, one after the other.
+pub(crate) fn compare(calls: usize) -> Result<Compared> {
+    let gstreamer = gstreamer(calls)?;
+    let ours = ours(calls)?;
     let ratio = ours / gstreamer;
     say(&format!(
-        "recording {CALLS} calls from plain RTP: {ours:.4} CPU-s per call-minute, GStreamer \
+        "recording {calls} calls from plain RTP: {ours:.4} CPU-s per call-minute, GStreamer \
          {gstreamer:.4}: {ratio:.3} of it (target {TARGET})"
     ));
     Ok(Compared {
+        calls,
         recorder_cpu_s_per_call_minute: ours,
         gstreamer_cpu_s_per_call_minute: gstreamer,
         ratio,
@@ -59,13 +58,13 @@ pub(crate) fn compare() -> Result<Compared> {
     })
 }
 
-fn per_call_minute(before: Usage, after: Usage) -> f64 {
-    after.since(&before).cpu().as_secs_f64() / SECONDS as f64 / CALLS as f64 * 60.0
+fn per_call_minute(calls: usize, before: Usage, after: Usage) -> f64 {
+    after.since(&before).cpu().as_secs_f64() / SECONDS as f64 / calls as f64 * 60.0
 }
 
-fn gstreamer() -> Result<f64> {
+fn gstreamer(calls: usize) -> Result<f64> {
     let folder = TempDir::new()?;
-    let ports = free_ports(CALLS * 2)?;
+    let ports = free_ports(calls * 2)?;
     let mut command = Command::new("gst-launch-1.0");
     command.arg("-q");
     for port in &ports {
@@ -82,12 +81,12 @@ fn gstreamer() -> Result<f64> {
     std::thread::sleep(WARM_UP);
     let before = Usage::of(child.pid())?;
     std::thread::sleep(Duration::from_secs(SECONDS));
-    Ok(per_call_minute(before, Usage::of(child.pid())?))
+    Ok(per_call_minute(calls, before, Usage::of(child.pid())?))
 }
 
-fn ours() -> Result<f64> {
+fn ours(calls: usize) -> Result<f64> {
     let folder = TempDir::new()?;
-    let ports = free_ports(CALLS * 2)?;
+    let ports = free_ports(calls * 2)?;
     let mut arguments = vec!["--folder".to_owned()];
     arguments.push(
         folder
@@ -110,7 +109,7 @@ fn ours() -> Result<f64> {
     std::thread::sleep(WARM_UP);
     let before = Usage::of(child.pid())?;
     std::thread::sleep(Duration::from_secs(SECONDS));
-    Ok(per_call_minute(before, Usage::of(child.pid())?))
+    Ok(per_call_minute(calls, before, Usage::of(child.pid())?))
 }
 
 fn free_ports(count: usize) -> Result<Vec<u16>> {
@@ -194,19 +193,10 @@ impl RecordRtp {
             .build()?;
         let local = tokio::task::LocalSet::new();
         local.block_on(&runtime, async {
-            let recorder = recorder::load(recorder::Settings {
-                spool_dir: self.folder.join("spool"),
-                store_dir: self.folder.join("store"),
-                max_takes: CALLS,
-            })?;
+            let takes = self.ports.len() / 2;
+            let ours = crate::ours::recorder(&self.folder, takes).await?;
             for ports in self.ports.chunks_exact(2) {
-                let start = TakeStart {
-                    recording: RecordingId(clock::new_id()),
-                    call: CallId(clock::new_id()),
-                    tenant: "bench".to_owned(),
-                    started_at: Timestamp::from_unix_ms(clock::wall()),
-                };
-                let take = recorder.begin(start, Box::new(drop))?;
+                let take = ours.recorder.begin(crate::ours::take_start())?;
                 let take = std::rc::Rc::new(std::cell::RefCell::new(take));
                 for (port, party) in ports.iter().zip([Party::Customer, Party::Agent]) {
                     let socket = tokio::net::UdpSocket::bind(("127.0.0.1", *port)).await?;

@@ -6,15 +6,17 @@ use std::time::Duration;
 use anyhow::Context as _;
 use control_api::Api;
 use gateway::{Calls, Gateway};
-use recorder::{Recorder, Recovered};
+use recorder::Recorder;
 use secrecy::{ExposeSecret as _, SecretString};
 use sidetone_fleet::Fleet;
+use sidetone_fleet::ledger::Ledger;
 use sidetone_service::ops::{Condition, Ops, Readiness};
 use sidetone_service::{Lifecycle, Settings, random, telemetry};
-use sidetone_wire::{CallEvent, NodeId, Signal};
+use sidetone_vault::{Keyring, Store};
+use sidetone_wire::{NodeId, Signal};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
-use tracing::{error, info, warn};
+use tracing::warn;
 
 use crate::tools;
 
@@ -22,6 +24,8 @@ use crate::tools;
 const DRAIN: Duration = Duration::from_secs(10);
 /// How much of that sealing may take; what is left is sealed at the next start.
 const SEAL_WITHIN: Duration = Duration::from_secs(7);
+/// How often the progress of takes to the store is told: a person looks at it.
+const BACKLOG_EVERY: Duration = Duration::from_secs(2);
 /// Takes at once: more calls than one machine carries.
 const TAKES: usize = 4096;
 
@@ -51,6 +55,7 @@ pub(crate) struct Parts {
 struct Media {
     gateway: Option<Gateway>,
     recorder: Arc<Recorder>,
+    fleet: Fleet,
 }
 
 impl Parts {
@@ -63,19 +68,31 @@ impl Parts {
         let readiness = Readiness::new();
         let ops = Ops::bind(settings.server.ops, readiness.clone(), lifecycle.clone()).await?;
         let fleet = Fleet::in_process();
+        let node = NodeId(format!("gateway-{:08x}", random::u64() as u32));
+        let keys = keyring(settings)?;
+        let store = tools::recordings_store(settings).await?;
+        let api = control_api::load(
+            settings,
+            fleet.clone(),
+            &readiness,
+            store.clone(),
+            keys.clone(),
+        );
+        let api = Box::pin(api).await?;
+        let ledger = api.ledger();
         let keeping = readiness.condition("recorder");
-        let recorder = load_recorder(settings).await?;
-        for recovered in recorder.take_recovered() {
-            report(&fleet, recovered);
-        }
+        let recorder = load_recorder(settings, &node, keys, store, ledger.clone()).await?;
         keeping.ready();
         let recorder = Arc::new(recorder);
-        let api = Box::pin(control_api::load(settings, fleet.clone(), &readiness)).await?;
-        let gateway = load_gateway(settings, &fleet, &recorder);
+        let gateway = load_gateway(settings, node, &fleet, &recorder, ledger);
         let link = gateway
             .is_some()
             .then(|| (fleet.signals(), readiness.condition("livekit")));
-        let media = Media { gateway, recorder };
+        let media = Media {
+            gateway,
+            recorder,
+            fleet,
+        };
         Ok(Self {
             lifecycle,
             readiness,
@@ -125,39 +142,72 @@ impl Parts {
 impl Media {
     /// Carries calls until the drain, then seals what was recorded.
     async fn run(self, lifecycle: Lifecycle) -> anyhow::Result<()> {
-        let Self { gateway, recorder } = self;
-        let ended = if let Some(gateway) = gateway {
-            Box::pin(gateway.run(lifecycle)).await
-        } else {
-            lifecycle.draining().await;
-            Ok(())
+        let Self {
+            gateway,
+            recorder,
+            fleet,
+        } = self;
+        let telling = tell_backlog(&recorder, &fleet);
+        let carrying = async {
+            if let Some(gateway) = gateway {
+                Box::pin(gateway.run(lifecycle)).await
+            } else {
+                lifecycle.draining().await;
+                Ok(())
+            }
         };
-        let sealing = tokio::task::spawn_blocking(move || recorder.shutdown(SEAL_WITHIN));
-        if !sealing
-            .await
-            .context("the recorder broke while it was stopped")?
-        {
-            warn!("not every take is sealed: the others are at the next start");
+        let ended = tokio::select! {
+            ended = carrying => ended,
+            never = telling => match never {},
+        };
+        if !recorder.shutdown(SEAL_WITHIN).await {
+            warn!("not every take is sealed and stored: the others are after the next start");
         }
         ended
     }
 }
 
-async fn load_recorder(settings: &Settings) -> anyhow::Result<Recorder> {
+/// Tells how far takes are on their way to the store.
+async fn tell_backlog(recorder: &Recorder, fleet: &Fleet) -> std::convert::Infallible {
+    let mut ticks = tokio::time::interval(BACKLOG_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        fleet.signal(Signal::Backlog(recorder.backlog()));
+    }
+}
+
+fn keyring(settings: &Settings) -> anyhow::Result<Keyring> {
+    Ok(Keyring::from_base64(&settings.keys.recording_key)?)
+}
+
+async fn load_recorder(
+    settings: &Settings,
+    node: &NodeId,
+    keyring: Keyring,
+    store: Store,
+    ledger: Arc<dyn Ledger>,
+) -> anyhow::Result<Recorder> {
     let settings = recorder::Settings {
         spool_dir: settings.spool_dir(),
-        store_dir: settings.store_dir(),
         max_takes: TAKES,
+        spool_bytes: u64::from(settings.recording.spool_mib) << 20,
+        keyring,
+        node: node.0.clone(),
     };
-    let loading = tokio::task::spawn_blocking(move || recorder::load(settings));
-    loading
+    recorder::load(settings, store, ledger)
         .await
-        .context("the recorder broke while it was started")?
         .context("SIDETONE_DATA")
 }
 
 /// The gateway, if LiveKit is configured.
-fn load_gateway(settings: &Settings, fleet: &Fleet, recorder: &Arc<Recorder>) -> Option<Gateway> {
+fn load_gateway(
+    settings: &Settings,
+    node: NodeId,
+    fleet: &Fleet,
+    recorder: &Arc<Recorder>,
+    ledger: Arc<dyn Ledger>,
+) -> Option<Gateway> {
     let Some(access) = settings.livekit.access() else {
         warn!("LIVEKIT_URL is not set: calls in LiveKit rooms are not seen");
         return None;
@@ -165,27 +215,16 @@ fn load_gateway(settings: &Settings, fleet: &Fleet, recorder: &Arc<Recorder>) ->
     let settings = gateway::Settings {
         credentials: tools::credentials(&access),
         url: access.url,
-        node: NodeId(format!("gateway-{:08x}", random::u64() as u32)),
+        node,
         shards: 0,
         record: true,
     };
-    Some(gateway::load(settings, fleet.clone(), recorder.clone()))
-}
-
-/// Says what became of a take that the last process did not finish.
-fn report(fleet: &Fleet, recovered: Recovered) {
-    match recovered.result {
-        Ok(manifest) => {
-            info!(call = %manifest.call, recording = %manifest.recording, "a take was recovered");
-            // older than every lease of this process
-            let log = fleet.event_log(manifest.call, 0);
-            log.send(CallEvent::RecordingStored(manifest));
-        }
-        Err(error) => {
-            let spool = recovered.spool.display();
-            error!(%spool, %error, "a take cannot be recovered: its spool file is kept");
-        }
-    }
+    Some(gateway::load(
+        settings,
+        fleet.clone(),
+        recorder.clone(),
+        ledger,
+    ))
 }
 
 /// Says in the readiness what the gateway says about the server.
@@ -205,7 +244,7 @@ async fn watch_link(
                 problem: Some(problem),
             }) => livekit.not_ready(problem),
             // what was missed is said again with the next listing of rooms
-            Ok(Signal::Levels { .. }) | Err(RecvError::Lagged(_)) => {}
+            Ok(Signal::Levels { .. } | Signal::Backlog(_)) | Err(RecvError::Lagged(_)) => {}
             Err(RecvError::Closed) => anyhow::bail!("nobody can send signals any more"),
         }
     }

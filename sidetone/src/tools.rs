@@ -8,6 +8,7 @@ use secrecy::ExposeSecret as _;
 use sidetone_room::token::{Credentials, Token};
 use sidetone_service::Settings;
 use sidetone_service::config::{self, LivekitAccess};
+use sidetone_vault::{Store, s3};
 
 use crate::cli;
 
@@ -47,6 +48,23 @@ pub(crate) fn print_token(settings: &Settings, options: &cli::Token) -> anyhow::
         cli::TokenKind::Tap => Token::tap(room, identity),
     };
     print(&token.sign(&credentials(&access))?)
+}
+
+/// Where recordings are stored: the bucket, or the local disk.
+pub(crate) async fn recordings_store(settings: &Settings) -> anyhow::Result<Store> {
+    let config = &settings.s3;
+    let Some(bucket) = &config.bucket else {
+        return Store::local(&settings.store_dir()).context("SIDETONE_DATA");
+    };
+    let sse = config.sse.as_deref().map(str::parse).transpose();
+    let settings = s3::Settings {
+        endpoint: config.endpoint.clone(),
+        prefix: config.prefix.clone(),
+        path_style: config.endpoint.is_some(),
+        sse: sse.map_err(anyhow::Error::msg).context("S3_SSE")?,
+        ..s3::Settings::new(bucket)
+    };
+    Ok(Store::s3(settings).await?)
 }
 
 pub(crate) fn credentials(access: &LivekitAccess) -> Credentials {
