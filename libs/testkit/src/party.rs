@@ -26,6 +26,7 @@ const COMMANDS: usize = 4;
 const PUBLISH_DEADLINE: Duration = Duration::from_secs(20);
 
 enum Command {
+    Say(Box<Tone>),
     Mute(bool),
     Republish,
     Leave,
@@ -67,6 +68,14 @@ impl ToneSpeaker {
     /// The sid of its track.
     pub fn sid(&self) -> &str {
         &self.sid
+    }
+
+    /// Says another tone from now on; returns when its first packet was sent.
+    ///
+    /// # Errors
+    /// When it is out of the room.
+    pub async fn say(&self, tone: Tone) -> Result<()> {
+        self.command(Command::Say(Box::new(tone))).await.map(drop)
     }
 
     /// Mutes or unmutes the track: nothing is sent while it is muted.
@@ -133,6 +142,12 @@ impl Speaking {
                     }
                 }
                 command = inbox.recv() => match command {
+                    Some((Command::Say(tone), reply)) => {
+                        self.tone = *tone;
+                        tick.tick().await;
+                        self.write();
+                        let _ = reply.send(Ok(String::new()));
+                    }
                     Some((Command::Mute(muted), reply)) => {
                         self.muted = muted;
                         self.room.set_muted(self.track, muted);

@@ -1,14 +1,19 @@
 //! One `sidetone all`, in a folder of its own.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test's helper: what fails here fails the test"
+)]
+
 use std::fs::OpenOptions;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use sidetone_testkit::{LivekitServer, free_tcp_port};
 use tempfile::TempDir;
 
 use crate::user::User;
+use crate::{LivekitServer, free_tcp_port};
 
 /// Generous: the machine may be busy with other tests.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
@@ -20,7 +25,8 @@ const TAIL_LINES: usize = 120;
 const ADMIN_PASSWORD: &str = "password-of-the-tests";
 
 /// A running process, killed on drop; the end of its log is printed when the test fails.
-pub(crate) struct System {
+pub struct System {
+    binary: PathBuf,
     child: Option<Child>,
     dir: TempDir,
     http: u16,
@@ -30,18 +36,22 @@ pub(crate) struct System {
 }
 
 impl System {
-    /// Starts it on a server and waits until it is ready.
-    pub(crate) async fn start(livekit: &LivekitServer) -> Self {
-        let mut system = Self::start_unready(livekit, livekit.api_secret());
+    /// Starts the program `binary` on a server and waits until it is ready.
+    ///
+    /// # Panics
+    /// As everything here: with what went wrong, and the end of the program's log.
+    pub async fn start(binary: &Path, livekit: &LivekitServer) -> Self {
+        let mut system = Self::start_unready(binary, livekit, livekit.api_secret());
         system.ready().await;
         system
     }
 
     /// Starts it with a secret of the test's choice.
-    pub(crate) fn start_unready(livekit: &LivekitServer, secret: &str) -> Self {
+    pub fn start_unready(binary: &Path, livekit: &LivekitServer, secret: &str) -> Self {
         // another test may have been faster
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let mut system = Self {
+            binary: binary.to_owned(),
             child: None,
             dir: tempfile::tempdir().unwrap(),
             http: free_tcp_port(),
@@ -58,7 +68,7 @@ impl System {
     }
 
     /// Kills it at once, as the kernel would when memory runs out.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             // either fails only when the process is gone already, which is what is wanted
             let _ = child.kill();
@@ -67,7 +77,7 @@ impl System {
     }
 
     /// Starts it again over what it left, on the same ports.
-    pub(crate) async fn start_again(&mut self) {
+    pub async fn start_again(&mut self) {
         self.kill();
         self.launch();
         self.ready().await;
@@ -80,7 +90,7 @@ impl System {
             .open(self.log_path())
             .unwrap();
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let child = Command::new(env!("CARGO_BIN_EXE_sidetone"))
+        let child = Command::new(&self.binary)
             .arg("all")
             // no settings of the developer's, neither from the environment nor from a file
             .env_clear()
@@ -90,7 +100,7 @@ impl System {
             .env("SIDETONE_ENV", "test")
             .env("SIDETONE_HTTP", format!("127.0.0.1:{}", self.http))
             .env("SIDETONE_OPS", format!("127.0.0.1:{}", self.ops))
-            .env("SIDETONE_DATA", self.dir.path().join("data"))
+            .env("SIDETONE_DATA", self.data_dir())
             .env("SIDETONE_ADMIN_PASSWORD", ADMIN_PASSWORD)
             .envs(self.livekit.clone())
             .stdin(Stdio::null())
@@ -101,16 +111,12 @@ impl System {
     }
 
     /// Waits until `/readyz` says so.
-    pub(crate) async fn ready(&mut self) {
+    pub async fn ready(&mut self) {
         self.readyz("ready", |status, _| status == 200).await;
     }
 
     /// Waits until `/readyz` answers as expected, and gives its text.
-    pub(crate) async fn readyz(
-        &mut self,
-        what: &str,
-        expected: impl Fn(u16, &str) -> bool,
-    ) -> String {
+    pub async fn readyz(&mut self, what: &str, expected: impl Fn(u16, &str) -> bool) -> String {
         let mut last = None;
         let asking = async {
             loop {
@@ -132,19 +138,24 @@ impl System {
     }
 
     /// Whether the process lives.
-    pub(crate) fn is_running(&mut self) -> bool {
+    pub fn is_running(&mut self) -> bool {
         let child = self.child.as_mut();
         child.is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
     /// The address of the public listener.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.http)
     }
 
     /// A new session of the first user.
-    pub(crate) async fn login(&self) -> User {
+    pub async fn login(&self) -> User {
         User::login(&self.client, &self.url(), "admin", ADMIN_PASSWORD).await
+    }
+
+    /// Where it keeps everything: the spool and the store's objects lie below.
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
     }
 
     fn log_path(&self) -> PathBuf {

@@ -13,10 +13,11 @@ const HANGOVER_PACKETS: u64 = 10;
 /// ... and sends one in so many of them afterwards (400 ms).
 const COMFORT_EVERY_PACKETS: u64 = 20;
 
-/// A sine as Opus packets of 20 ms, mono, 48 kHz; a made-up party that says one thing.
+/// A sine, or two of them, as Opus packets of 20 ms, mono, 48 kHz; a made-up party that says one
+/// thing.
 pub struct Tone {
     encoder: OpusEncoder,
-    hz: f64,
+    hz: Vec<f64>,
     amplitude: f64,
     sample: u64,
     frame: u64,
@@ -30,7 +31,7 @@ impl Tone {
     /// # Errors
     /// When libopus has no memory.
     pub fn new(hz: f64, level_dbfs: f64) -> Result<Self> {
-        Self::with(hz, level_dbfs, 1, 0)
+        Self::with(&[hz], level_dbfs, 1, 0)
     }
 
     /// The same, but speaking for `talk_ms` and silent for `pause_ms` in turn (rounded down to
@@ -39,10 +40,18 @@ impl Tone {
     /// # Errors
     /// When libopus has no memory.
     pub fn with_pauses(hz: f64, level_dbfs: f64, talk_ms: u64, pause_ms: u64) -> Result<Self> {
-        Self::with(hz, level_dbfs, (talk_ms / 20).max(1), pause_ms / 20)
+        Self::with(&[hz], level_dbfs, (talk_ms / 20).max(1), pause_ms / 20)
     }
 
-    fn with(hz: f64, level_dbfs: f64, talk: u64, pause: u64) -> Result<Self> {
+    /// Two steady tones at once, each at `level_dbfs`: a key of a telephone sounds so (ITU-T Q.23).
+    ///
+    /// # Errors
+    /// When libopus has no memory.
+    pub fn pair(hz: [f64; 2], level_dbfs: f64) -> Result<Self> {
+        Self::with(&hz, level_dbfs, 1, 0)
+    }
+
+    fn with(hz: &[f64], level_dbfs: f64, talk: u64, pause: u64) -> Result<Self> {
         let encoder = OpusEncoder::new(EncoderConfig {
             application: Application::Audio,
             bitrate_bps: TONE_BITRATE_BPS,
@@ -50,7 +59,7 @@ impl Tone {
         })?;
         Ok(Self {
             encoder,
-            hz,
+            hz: hz.to_vec(),
             amplitude: 10f64.powf(level_dbfs / 20.0) * f64::from(i16::MAX),
             sample: 0,
             frame: 0,
@@ -104,9 +113,10 @@ impl Tone {
         if !talks {
             return vec![0; FRAME_SAMPLES];
         }
-        let step = TAU * self.hz / f64::from(SAMPLE_RATE_HZ);
+        let turn = TAU / f64::from(SAMPLE_RATE_HZ);
+        let sine = |i: u64, hz: &f64| (i as f64 * turn * hz).sin() * self.amplitude;
         (from..self.sample)
-            .map(|i| ((i as f64 * step).sin() * self.amplitude) as i16)
+            .map(|i| self.hz.iter().map(|hz| sine(i, hz)).sum::<f64>() as i16)
             .collect()
     }
 }

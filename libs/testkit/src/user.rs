@@ -1,5 +1,10 @@
 //! Somebody who is logged in and speaks HTTP.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test's helper: what fails here fails the test"
+)]
+
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
@@ -13,7 +18,7 @@ const READ_EVERY: Duration = Duration::from_millis(50);
 
 /// A session.
 #[derive(Clone)]
-pub(crate) struct User {
+pub struct User {
     client: reqwest::Client,
     url: String,
     token: String,
@@ -21,15 +26,20 @@ pub(crate) struct User {
 
 /// What `POST listen` gave.
 #[derive(Debug, Clone)]
-pub(crate) struct Grant {
-    pub(crate) url: String,
-    pub(crate) token: String,
-    pub(crate) room: String,
-    pub(crate) tracks: Vec<String>,
+pub struct Grant {
+    /// The LiveKit server's address.
+    pub url: String,
+    /// Opens the room.
+    pub token: String,
+    /// The monitor room.
+    pub room: String,
+    /// Names of the call's tracks in it.
+    pub tracks: Vec<String>,
 }
 
 impl User {
-    pub(crate) async fn login(
+    /// Logs in.
+    pub async fn login(
         client: &reqwest::Client,
         url: &str,
         username: &str,
@@ -51,42 +61,50 @@ impl User {
         }
     }
 
-    pub(crate) fn url(&self) -> &str {
+    /// The system's address.
+    pub fn url(&self) -> &str {
         &self.url
     }
 
-    pub(crate) fn token(&self) -> &str {
+    /// The session's token.
+    pub fn token(&self) -> &str {
         &self.token
     }
 
-    pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+    /// A request of this session.
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.client
             .request(method, format!("{}{path}", self.url))
             .bearer_auth(&self.token)
     }
 
     /// Status and JSON body, `null` when there is none.
-    pub(crate) async fn send(&self, method: Method, path: &str) -> (StatusCode, Value) {
+    pub async fn send(&self, method: Method, path: &str) -> (StatusCode, Value) {
         let response = self.request(method, path).send().await.unwrap();
         let status = response.status();
         let body = response.text().await.unwrap();
         (status, serde_json::from_str(&body).unwrap_or(Value::Null))
     }
 
+    /// A command with a JSON body that must succeed.
+    pub async fn ask(&self, method: Method, path: &str, body: &Value) -> Value {
+        let request = self.request(method, path).json(body);
+        let response = request.send().await.unwrap();
+        let status = response.status();
+        let answer = response.text().await.unwrap();
+        assert!(status.is_success(), "{path}: {status} {answer}");
+        serde_json::from_str(&answer).unwrap_or(Value::Null)
+    }
+
     /// A read that must succeed.
-    pub(crate) async fn read(&self, path: &str) -> Value {
+    pub async fn read(&self, path: &str) -> Value {
         let (status, body) = self.send(Method::GET, path).await;
         assert_eq!(status, StatusCode::OK, "{path}: {body}");
         body
     }
 
     /// Reads a page again and again until something is found in it.
-    pub(crate) async fn until<T>(
-        &self,
-        what: &str,
-        path: &str,
-        find: impl Fn(&Value) -> Option<T>,
-    ) -> T {
+    pub async fn until<T>(&self, what: &str, path: &str, find: impl Fn(&Value) -> Option<T>) -> T {
         let mut last = Value::Null;
         let reading = async {
             loop {
@@ -102,7 +120,7 @@ impl User {
     }
 
     /// Waits for the live call in a room.
-    pub(crate) async fn call_in(&self, room: &str) -> Value {
+    pub async fn call_in(&self, room: &str) -> Value {
         self.call_that(&format!("the call in {room}"), |call| {
             call["livekitRoomName"] == room
         })
@@ -110,7 +128,7 @@ impl User {
     }
 
     /// Waits until the call in a room has both parties and is being recorded.
-    pub(crate) async fn answered_call_in(&self, room: &str) -> Value {
+    pub async fn answered_call_in(&self, room: &str) -> Value {
         self.call_that(&format!("the answered call in {room}"), |call| {
             call["livekitRoomName"] == room
                 && call["answeredAt"].is_string()
@@ -127,7 +145,7 @@ impl User {
     }
 
     /// Waits until a call is over, and gives it.
-    pub(crate) async fn ended(&self, call: &str) -> Value {
+    pub async fn ended(&self, call: &str) -> Value {
         let path = format!("/api/calls/{call}");
         self.until("the call's end", &path, |found| {
             (found["status"] == "ended").then(|| found.clone())
@@ -136,7 +154,7 @@ impl User {
     }
 
     /// Waits until so many recordings of a call are in the store.
-    pub(crate) async fn stored(&self, call: &str, count: usize) -> Vec<Recording> {
+    pub async fn stored(&self, call: &str, count: usize) -> Vec<Recording> {
         let path = format!("/api/calls/{call}/recordings");
         self.until(&format!("{count} stored recordings"), &path, |page| {
             let stored: Vec<Value> = items(page)
@@ -150,20 +168,26 @@ impl User {
         .await
     }
 
-    /// The sound of a recording.
-    pub(crate) async fn audio(&self, recording: &Recording) -> Vec<u8> {
-        let response = self
-            .request(Method::GET, &recording.audio_url)
-            .send()
-            .await
-            .unwrap();
-        assert_eq!(response.status(), StatusCode::OK);
-        assert_eq!(response.headers()["content-type"], "audio/ogg");
+    /// The sound of a recording as it is stored.
+    pub async fn audio(&self, recording: &Recording) -> Vec<u8> {
+        self.rendition(recording, "", "audio/ogg").await
+    }
+
+    /// The sound of a recording as WAV.
+    pub async fn wav(&self, recording: &Recording) -> Vec<u8> {
+        self.rendition(recording, "?format=wav", "audio/wav").await
+    }
+
+    async fn rendition(&self, recording: &Recording, query: &str, kind: &str) -> Vec<u8> {
+        let path = format!("{}{query}", recording.audio_url);
+        let response = self.request(Method::GET, &path).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        assert_eq!(response.headers()["content-type"], kind);
         response.bytes().await.unwrap().to_vec()
     }
 
     /// Asks to hear a call.
-    pub(crate) async fn listen(&self, call: &str) -> Grant {
+    pub async fn listen(&self, call: &str) -> Grant {
         let (status, body) = self.send(Method::POST, &listen_path(call)).await;
         assert_eq!(status, StatusCode::OK, "{body}");
         let livekit = &body["livekit"];
@@ -177,12 +201,13 @@ impl User {
     }
 
     /// Gives the right to hear a call back.
-    pub(crate) async fn unlisten(&self, call: &str) {
+    pub async fn unlisten(&self, call: &str) {
         let (status, body) = self.send(Method::DELETE, &listen_path(call)).await;
         assert_eq!(status, StatusCode::NO_CONTENT, "{body}");
     }
 
-    pub(crate) async fn logout(&self) {
+    /// Ends the session.
+    pub async fn logout(&self) {
         let (status, body) = self.send(Method::POST, "/api/auth/logout").await;
         assert!(status.is_success(), "{status}: {body}");
     }
@@ -193,17 +218,17 @@ fn listen_path(call: &str) -> String {
 }
 
 /// The entries of a list.
-pub(crate) fn items(page: &Value) -> Vec<Value> {
+pub fn items(page: &Value) -> Vec<Value> {
     page["items"].as_array().cloned().unwrap_or_default()
 }
 
 /// A call's id.
-pub(crate) fn id(call: &Value) -> String {
+pub fn id(call: &Value) -> String {
     text(&call["id"])
 }
 
 /// Milliseconds since the epoch of a time such as `startedAt`.
-pub(crate) fn unix_ms(time: &Value) -> i64 {
+pub fn unix_ms(time: &Value) -> i64 {
     let time: sidetone_wire::Timestamp = serde_json::from_value(time.clone()).unwrap();
     time.unix_ms()
 }

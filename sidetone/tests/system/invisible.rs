@@ -5,11 +5,9 @@ use std::time::Duration;
 use serde_json::Value;
 use sidetone_room::token::Token;
 use sidetone_service::clock;
-use sidetone_testkit::{LivekitServer, PythonPeer, wait_for, wait_some};
+use sidetone_testkit::{LivekitServer, PythonPeer, id, wait_for, wait_some};
 
 use crate::office;
-use crate::system::{DEADLINE, System};
-use crate::user::id;
 
 /// What a closing may take longer than another: the server looks once a second.
 const CLOSING_SLACK: Duration = Duration::from_secs(2);
@@ -17,7 +15,7 @@ const CLOSING_SLACK: Duration = Duration::from_secs(2);
 #[tokio::test(flavor = "multi_thread")]
 async fn peers_on_livekits_own_sdk_see_and_hear_nothing_of_the_tap() {
     let livekit = LivekitServer::start().await.unwrap();
-    let system = System::start(&livekit).await;
+    let system = office::start(&livekit).await;
     let user = system.login().await;
     let rooms = office::rooms(&livekit);
 
@@ -42,7 +40,7 @@ async fn peers_on_livekits_own_sdk_see_and_hear_nothing_of_the_tap() {
     supervisor.join(&grant.url, &grant.token).await.unwrap();
     for track in &grant.tracks {
         supervisor
-            .wait_heard(track, DEADLINE, &[], |heard| {
+            .wait_heard(track, office::DEADLINE, &[], |heard| {
                 heard.name == *track && heard.rms_dbfs > -20.0
             })
             .await;
@@ -50,14 +48,14 @@ async fn peers_on_livekits_own_sdk_see_and_hear_nothing_of_the_tap() {
 
     assert_eq!(customer.participants().await.unwrap(), ["agent"]);
     assert_eq!(agent.participants().await.unwrap(), ["customer"]);
-    let counted = wait_some("the server's count", DEADLINE, || async {
+    let counted = wait_some("the server's count", office::DEADLINE, || async {
         let room = rooms.find_room("call-1").await.unwrap().unwrap();
         (room.participants >= 2).then_some(room.participants)
     });
     assert_eq!(counted.await, 2);
     agent.leave().await.unwrap();
     customer
-        .wait_event("the agent's leaving", DEADLINE, |event| {
+        .wait_event("the agent's leaving", office::DEADLINE, |event| {
             event["event"] == "participant_disconnected" && event["identity"] == "agent"
         })
         .await;
@@ -85,7 +83,7 @@ fn stranger(event: &Value) -> Option<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_joins_after_the_tap_serves_the_customer() {
     let livekit = LivekitServer::start().await.unwrap();
-    let system = System::start(&livekit).await;
+    let system = office::start(&livekit).await;
     let user = system.login().await;
 
     let _customer = office::customer(&livekit, "call-1").await;
@@ -103,7 +101,7 @@ async fn an_agent_that_joins_after_the_tap_serves_the_customer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_room_closes_as_fast_with_the_tap_as_without() {
     let livekit = LivekitServer::start().await.unwrap();
-    let system = System::start(&livekit).await;
+    let system = office::start(&livekit).await;
     let user = system.login().await;
     let rooms = office::rooms(&livekit);
     rooms
@@ -120,7 +118,7 @@ async fn a_room_closes_as_fast_with_the_tap_as_without() {
         customer.leave().await.unwrap();
         agent.leave().await.unwrap();
         let left = clock::now();
-        wait_for("the room to close", DEADLINE, || async {
+        wait_for("the room to close", office::DEADLINE, || async {
             rooms.find_room(room).await.is_ok_and(|room| room.is_none())
         })
         .await;

@@ -5,11 +5,9 @@ use std::time::Duration;
 use serde_json::Value;
 use sidetone_room::token::{Kind, Token};
 use sidetone_service::clock;
-use sidetone_testkit::{LivekitServer, PythonPeer, ToneListener, wait_for};
+use sidetone_testkit::{LivekitServer, PythonPeer, ToneListener, User, id, wait_for};
 
 use crate::office::{self, AGENT, CUSTOMER};
-use crate::system::{DEADLINE, System};
-use crate::user::{User, id};
 
 /// How often a right is given and taken back.
 const ROUNDS: usize = 20;
@@ -21,7 +19,7 @@ const AUDIBLE_DBFS: f64 = -30.0;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_supervisor_hears_both_parties_apart_until_logging_out_and_nobody_else_does() {
     let livekit = LivekitServer::start().await.unwrap();
-    let system = System::start(&livekit).await;
+    let system = office::start(&livekit).await;
     let user = system.login().await;
     let _customer = office::customer(&livekit, "call-1").await;
     let _agent = office::agent(&livekit, "call-1").await;
@@ -37,7 +35,7 @@ async fn a_supervisor_hears_both_parties_apart_until_logging_out_and_nobody_else
     supervisor.join(&grant.url, &grant.token).await.unwrap();
     for (track, own, other) in [(&customers, CUSTOMER, AGENT), (&agents, AGENT, CUSTOMER)] {
         let heard = supervisor
-            .wait_heard(track, DEADLINE, &[CUSTOMER, AGENT], |heard| {
+            .wait_heard(track, office::DEADLINE, &[CUSTOMER, AGENT], |heard| {
                 heard.name == *track
                     && heard.level_dbfs(own) > -15.0
                     && heard.crosstalk_db(own, other) < -60.0
@@ -56,7 +54,7 @@ async fn a_supervisor_hears_both_parties_apart_until_logging_out_and_nobody_else
     assert_eq!(published, [agents.clone(), customers.clone()]);
     let before = supervisor.heard(&[]).await.unwrap()[0].received_ms;
     supervisor
-        .wait_heard("two more seconds", DEADLINE, &[], |heard| {
+        .wait_heard("two more seconds", office::DEADLINE, &[], |heard| {
             heard.received_ms > before + 2000 && heard.rms_dbfs > AUDIBLE_DBFS
         })
         .await;
@@ -70,7 +68,7 @@ async fn a_supervisor_hears_both_parties_apart_until_logging_out_and_nobody_else
     let out = clock::now();
     while !supervisor.heard(&[]).await.unwrap().is_empty() {
         assert!(
-            out.elapsed() < DEADLINE,
+            out.elapsed() < office::DEADLINE,
             "the supervisor is still connected to tracks"
         );
         tokio::task::yield_now().await;
@@ -101,7 +99,7 @@ async fn assert_call(user: &User, call: &Value) {
 /// Names of the tracks that an intruder can see, once there are two.
 async fn intruder_sees(intruder: &mut PythonPeer) -> Vec<String> {
     let look = serde_json::json!({"do": "participants"});
-    let end = clock::now() + DEADLINE;
+    let end = clock::now() + office::DEADLINE;
     loop {
         let answer = intruder.call(look.clone()).await.unwrap();
         let mut names = Vec::new();
@@ -125,7 +123,7 @@ async fn intruder_sees(intruder: &mut PythonPeer) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_taken_back_is_silent_and_what_is_given_again_is_heard_twenty_times_in_a_row() {
     let livekit = LivekitServer::start().await.unwrap();
-    let system = System::start(&livekit).await;
+    let system = office::start(&livekit).await;
     let user = system.login().await;
     let _customer = office::customer(&livekit, "call-1").await;
     let _agent = office::agent(&livekit, "call-1").await;
@@ -141,17 +139,27 @@ async fn what_is_taken_back_is_silent_and_what_is_given_again_is_heard_twenty_ti
         || async { supervisor.hears(customers, CUSTOMER) && supervisor.hears(agents, AGENT) };
     let hears_neither =
         || async { !supervisor.hears(customers, CUSTOMER) && !supervisor.hears(agents, AGENT) };
-    wait_for("both parties", DEADLINE, hears_both).await;
+    wait_for("both parties", office::DEADLINE, hears_both).await;
     let (mut off, mut on) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         let asked = clock::now();
         user.unlisten(&call).await;
-        wait_for(&format!("silence, round {round}"), DEADLINE, hears_neither).await;
+        wait_for(
+            &format!("silence, round {round}"),
+            office::DEADLINE,
+            hears_neither,
+        )
+        .await;
         off.push(asked.elapsed());
         let asked = clock::now();
         let again = user.listen(&call).await;
         assert_eq!(again.room, grant.room, "one connection serves every grant");
-        wait_for(&format!("both, round {round}"), DEADLINE, hears_both).await;
+        wait_for(
+            &format!("both, round {round}"),
+            office::DEADLINE,
+            hears_both,
+        )
+        .await;
         on.push(asked.elapsed());
     }
     off.sort();
@@ -174,7 +182,7 @@ async fn what_is_taken_back_is_silent_and_what_is_given_again_is_heard_twenty_ti
 async fn one_connection_carries_sixteen_calls_at_once() {
     const CALLS: usize = 16;
     let livekit = LivekitServer::start().await.unwrap();
-    let system = System::start(&livekit).await;
+    let system = office::start(&livekit).await;
     let user = system.login().await;
     // every party says something else, so that calls taken for one another are noticed
     let tones: Vec<(f64, f64)> = (0..CALLS)
@@ -203,7 +211,7 @@ async fn one_connection_carries_sixteen_calls_at_once() {
     }
     for (track, hz) in &expected {
         supervisor
-            .wait_heard(track, DEADLINE, &[*hz], |heard| {
+            .wait_heard(track, office::DEADLINE, &[*hz], |heard| {
                 heard.name == *track && heard.level_dbfs(*hz) > -15.0
             })
             .await;

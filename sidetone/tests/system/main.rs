@@ -13,11 +13,11 @@
 mod invisible;
 mod listening;
 mod office;
+mod pausing;
+mod plain;
 mod realtime;
 mod recordings;
 mod restarts;
 mod setup;
 mod socket;
 mod sound;
-mod system;
-mod user;

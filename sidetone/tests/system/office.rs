@@ -1,8 +1,14 @@
-//! Who takes part in calls, and a server for them to meet on.
+//! Who takes part in calls, a server for them to meet on, and the system that watches it.
+
+use std::path::Path;
+use std::time::Duration;
 
 use sidetone_room::service::RoomService;
 use sidetone_room::token::{Credentials, Kind, Token};
-use sidetone_testkit::{LivekitServer, PythonPeer, Tone, ToneSpeaker};
+use sidetone_testkit::{LivekitServer, PythonPeer, System, Tone, ToneSpeaker};
+
+/// Generous: the machine may be busy with other tests.
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
 /// What customers say, in Hz.
 pub(crate) const CUSTOMER: f64 = 440.0;
@@ -10,6 +16,21 @@ pub(crate) const CUSTOMER: f64 = 440.0;
 pub(crate) const AGENT: f64 = 1000.0;
 /// How loud everybody is.
 pub(crate) const LEVEL_DBFS: f64 = -12.0;
+
+/// The program that is shipped.
+pub(crate) fn binary() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_sidetone"))
+}
+
+/// A system on a server, ready.
+pub(crate) async fn start(livekit: &LivekitServer) -> System {
+    System::start(binary(), livekit).await
+}
+
+/// The same with a secret of the test's choice, as it is.
+pub(crate) fn start_unready(livekit: &LivekitServer, secret: &str) -> System {
+    System::start_unready(binary(), livekit, secret)
+}
 
 pub(crate) fn credentials(livekit: &LivekitServer) -> Credentials {
     Credentials::new(livekit.api_key(), livekit.api_secret())

@@ -5,12 +5,11 @@ use sidetone_testkit::LivekitServer;
 
 use crate::office;
 use crate::socket::Socket;
-use crate::system::System;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_is_told_of_a_call_of_who_speaks_and_of_its_end() {
     let livekit = LivekitServer::start().await.unwrap();
-    let system = System::start(&livekit).await;
+    let system = office::start(&livekit).await;
     let user = system.login().await;
     let me = user.read("/api/me").await;
     let mut socket = Socket::connect(&user).await;

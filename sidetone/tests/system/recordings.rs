@@ -5,13 +5,11 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::Value;
 use sidetone_service::clock;
-use sidetone_testkit::LivekitServer;
+use sidetone_testkit::{LivekitServer, User, id, unix_ms};
 use sidetone_wire::{Party, Recording};
 
 use crate::office::{self, AGENT, CUSTOMER};
 use crate::sound::Stereo;
-use crate::system::System;
-use crate::user::{User, id, unix_ms};
 
 /// How far a recording's length may be from the call's.
 const LENGTH_SLACK_MS: f64 = 20.0;
@@ -31,7 +29,7 @@ async fn talk(time: Duration) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recording_has_the_customer_left_and_the_agent_right_and_is_as_long_as_the_call() {
     let livekit = LivekitServer::start().await.unwrap();
-    let system = System::start(&livekit).await;
+    let system = office::start(&livekit).await;
     let user = system.login().await;
     let customer = office::customer(&livekit, "call-1").await;
     let agent = office::agent(&livekit, "call-1").await;
@@ -60,7 +58,7 @@ async fn a_recording_has_the_customer_left_and_the_agent_right_and_is_as_long_as
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_joiner_a_mute_and_another_publication_are_where_they_were_in_the_call() {
     let livekit = LivekitServer::start().await.unwrap();
-    let system = System::start(&livekit).await;
+    let system = office::start(&livekit).await;
     let user = system.login().await;
     let customer = office::customer(&livekit, "call-1").await;
     let call = user.call_in("call-1").await;

@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use sidetone_service::clock;
-use sidetone_testkit::{LivekitServer, ToneListener, wait_for};
+use sidetone_testkit::{LivekitServer, ToneListener, id, items, wait_for};
 use sidetone_wire::GapReason;
 
 use crate::office::{self, AGENT, CUSTOMER};
 use crate::sound::Stereo;
-use crate::system::{DEADLINE, System};
-use crate::user::{id, items};
 
 /// Ten seconds are promised; the machine may be busy with other tests.
 const TAPPED_AGAIN: Duration = Duration::from_secs(20);
@@ -20,7 +18,7 @@ const LOST_MS: i64 = 1000;
 async fn a_server_restarted_under_twenty_calls_leaves_each_one_recording_with_a_gap() {
     const CALLS: usize = 20;
     let mut livekit = LivekitServer::start().await.unwrap();
-    let system = System::start(&livekit).await;
+    let system = office::start(&livekit).await;
     let user = system.login().await;
     let mut parties = Vec::new();
     for n in 0..CALLS {
@@ -48,7 +46,7 @@ async fn a_server_restarted_under_twenty_calls_leaves_each_one_recording_with_a_
             .iter()
             .all(|(track, hz)| supervisor.hears(track, *hz))
     };
-    wait_for("every party of every call", DEADLINE, hears_all).await;
+    wait_for("every party of every call", office::DEADLINE, hears_all).await;
 
     livekit.kill();
     let hears_none = || async {
@@ -56,10 +54,15 @@ async fn a_server_restarted_under_twenty_calls_leaves_each_one_recording_with_a_
             .iter()
             .any(|(track, hz)| supervisor.hears(track, *hz))
     };
-    wait_for("silence", DEADLINE, hears_none).await;
+    wait_for("silence", office::DEADLINE, hears_none).await;
     livekit.restart().await.unwrap();
     let back = clock::now();
-    wait_for("every party of every call again", DEADLINE, hears_all).await;
+    wait_for(
+        "every party of every call again",
+        office::DEADLINE,
+        hears_all,
+    )
+    .await;
     println!(
         "{CALLS} calls were heard again {:?} after the server's return",
         back.elapsed()
@@ -90,7 +93,7 @@ async fn a_server_restarted_under_twenty_calls_leaves_each_one_recording_with_a_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_killed_in_a_call_finds_the_call_again_and_its_recording_is_kept() {
     let livekit = LivekitServer::start().await.unwrap();
-    let mut system = System::start(&livekit).await;
+    let mut system = office::start(&livekit).await;
     let user = system.login().await;
     let customer = office::customer(&livekit, "call-1").await;
     let agent = office::agent(&livekit, "call-1").await;

@@ -3,14 +3,13 @@
 use sidetone_testkit::LivekitServer;
 
 use crate::office;
-use crate::system::System;
 
 const OTHER_SECRET: &str = "another_secret_of_at_least_32_characters";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_secret_is_named_with_the_answer_until_the_server_takes_it() {
     let mut livekit = LivekitServer::start().await.unwrap();
-    let mut system = System::start_unready(&livekit, OTHER_SECRET);
+    let mut system = office::start_unready(&livekit, OTHER_SECRET);
     let text = system
         .readyz("the setting's name", |status, text| {
             status == 503 && text.contains("LIVEKIT_API_SECRET")

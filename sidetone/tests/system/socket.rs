@@ -6,8 +6,8 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::system::DEADLINE;
-use crate::user::User;
+use crate::office::DEADLINE;
+use sidetone_testkit::User;
 
 /// A connection.
 pub(crate) struct Socket {

@@ -10,6 +10,9 @@ use tokio::process::Command;
 const SAMPLES_PER_MS: usize = 48;
 /// Tones are looked for in windows of this length.
 const WINDOW_MS: usize = 400;
+/// What a tone of -12 dBFS leaves in another one's place where it breaks off: 10 ms of the other
+/// would be louder.
+const BROKEN_OFF_DBFS: f64 = -50.0;
 /// Below this nobody speaks.
 const SILENCE_DBFS: f64 = -70.0;
 
@@ -54,6 +57,37 @@ impl Stereo {
                 other < own - 60.0,
                 "{other_hz} Hz at {other} dBFS beside {own}, {at} ms into the call"
             );
+        }
+    }
+
+    /// Fails if a tone is anywhere on a channel, louder than `limit_dbfs`. Where sound begins or
+    /// breaks off, which has some of every tone in it, half a slot of the tone would be found.
+    pub(crate) fn lacks(channel: &[i16], hz: f64, limit_dbfs: f64) {
+        const WINDOW: usize = WINDOW_MS * SAMPLES_PER_MS;
+        for (n, window) in channel.windows(WINDOW).step_by(WINDOW / 4).enumerate() {
+            let quarters = window.chunks(WINDOW / 4).map(rms_dbfs);
+            let (quietest, loudest) = quarters.fold((f64::MAX, f64::MIN), |(low, high), level| {
+                (low.min(level), high.max(level))
+            });
+            let limit = if loudest - quietest > 3.0 {
+                BROKEN_OFF_DBFS
+            } else {
+                limit_dbfs
+            };
+            let (level, at) = (level_dbfs(window, hz), n * WINDOW_MS / 4);
+            assert!(
+                level < limit,
+                "{hz} Hz at {level} dBFS, {at} ms into the file"
+            );
+        }
+    }
+
+    /// Fails unless both channels are silent from here on, if anything is.
+    pub(crate) fn is_silent_from(&self, from_ms: i64) {
+        let to_ms = self.ms() as i64;
+        if to_ms >= from_ms + WINDOW_MS as i64 {
+            Self::is_silent(&self.left, (from_ms, to_ms));
+            Self::is_silent(&self.right, (from_ms, to_ms));
         }
     }
 
