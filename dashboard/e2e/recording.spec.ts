@@ -211,18 +211,25 @@ test("an admin sets how long recordings are kept; what erases is confirmed, secr
   await expect(page.getByRole("alert")).toContainText("1 to");
 
   await page.getByLabel("Days to keep").fill("30");
-  await page.getByLabel("Secret of the pause webhook").fill("a secret that is long enough");
+  await page.getByRole("switch", { name: "Pause by webhook" }).click();
+  await page.getByRole("button", { name: "Make one" }).click();
+  const secret = page.getByLabel("Secret of the pause webhook");
+  await expect(secret).toHaveValue(/^whsec_/);
+  const made = await secret.inputValue();
   await save.click();
   await expect(page.getByRole("dialog")).toContainText("30 days ago");
   await page.getByRole("button", { name: "Save and erase" }).click();
   await expect(page.getByText("Saved.")).toBeVisible();
-  await expect(page.getByLabel("Secret of the pause webhook")).toHaveValue("");
+  await expect(secret).toHaveValue("");
 
   await page.reload();
   await expect(page.getByLabel("Days to keep")).toHaveValue("30");
+  await expect(secret).toHaveValue("");
   const { body } = await ask(page, "GET", "/api/retention");
-  expect(JSON.stringify(body)).not.toContain("a secret that is long enough");
+  expect(body).toMatchObject({ days: 30, hasPauseWebhookSecret: true });
+  expect(JSON.stringify(body)).not.toContain(made);
 
+  await page.getByRole("switch", { name: "Pause by webhook" }).click();
   await forever.click();
   await save.click();
   await expect(page.getByText("Saved.")).toBeVisible();
@@ -248,6 +255,7 @@ for (const theme of ["dark", "light"] as const) {
     await expectAccessible(page);
     await keepScreenshot(page, "recordings", theme);
     await page.getByRole("link", { name: "Settings" }).click();
+    await page.getByRole("switch", { name: "Pause by webhook" }).click();
     await expect(page.getByLabel("Secret of the pause webhook")).toBeVisible();
     await expectAccessible(page);
     await keepScreenshot(page, "settings", theme);

@@ -28,7 +28,7 @@ export interface Acting {
 
 const actKey = (callId: string) => ["recording act", callId] as const;
 
-type Act = MutationState<unknown, unknown, RecordingAct>;
+type Act = MutationState<Call, unknown, RecordingAct>;
 
 function acting({ status, variables, error }: Act): Acting | undefined {
   if (variables === undefined) return undefined;
@@ -37,21 +37,27 @@ function acting({ status, variables, error }: Act): Acting | undefined {
   return { act, status: status === "success" ? "done" : "pending" };
 }
 
-/** The call as it is now, laid over what is shown. That it cannot be had is no failure. */
-async function refresh(client: QueryClient, callId: string): Promise<void> {
+/** Shows a call as the server says it is now. */
+function show(client: QueryClient, call: Call): void {
+  const patches = patchesOf(client);
+  patches.upsert(call);
+  patches.flush();
+}
+
+/** Shows what a failure has left. That it cannot be had is no further failure. */
+async function lookAgain(client: QueryClient, callId: string): Promise<void> {
   try {
-    const call = await request<Call>("GET", `/api/calls/${encodeURIComponent(callId)}`, {
-      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
-    });
-    const patches = patchesOf(client);
-    patches.upsert(call);
-    patches.flush();
+    const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
+    show(
+      client,
+      await request<Call>("GET", `/api/calls/${encodeURIComponent(callId)}`, { signal }),
+    );
   } catch {
     void client.invalidateQueries({ queryKey: keys.call(callId) });
   }
 }
 
-type Options = MutationOptions<unknown, unknown, RecordingAct>;
+type Options = MutationOptions<Call, unknown, RecordingAct>;
 
 const options = (client: QueryClient, callId: string): Options => ({
   mutationKey: actKey(callId),
@@ -63,7 +69,8 @@ const options = (client: QueryClient, callId: string): Options => ({
       signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
     }),
   // under way until the new state is shown: nothing flickers back in between
-  onSettled: () => refresh(client, callId),
+  onSuccess: (call) => show(client, call),
+  onError: () => lookAgain(client, callId),
 });
 
 /** Pauses or resumes. How it goes is told by `useActing`, on every screen of the page. */

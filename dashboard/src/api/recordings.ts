@@ -104,11 +104,13 @@ export interface Retention {
   pauseOnDtmf: boolean;
   /** Seconds after which a pause ends by itself; `null`: it does not. */
   resumeAfterSeconds: number | null;
+  /** Whether the pause webhook has a secret, which is never shown. */
+  hasPauseWebhookSecret: boolean;
 }
 
-/** A policy to be set. A secret that is left out stays as it is. */
-export interface RetentionChange extends Retention {
-  pauseWebhookSecret?: string;
+/** A policy to be set. A secret that is left out stays as it is; `null` turns the webhook off. */
+export interface RetentionChange extends Omit<Retention, "hasPauseWebhookSecret"> {
+  pauseWebhookSecret?: string | null;
 }
 
 const RETENTION = "/api/retention";
@@ -126,8 +128,8 @@ export function useSetRetention() {
   const client = useQueryClient();
   return useMutation({
     networkMode: "always",
-    mutationFn: (body: RetentionChange) => request("PUT", RETENTION, { body }),
-    onSuccess: () => client.invalidateQueries({ queryKey: keys.retention }),
+    mutationFn: (body: RetentionChange) => request<Retention>("PUT", RETENTION, { body }),
+    onSuccess: (retention) => client.setQueryData(keys.retention, retention),
   });
 }
 

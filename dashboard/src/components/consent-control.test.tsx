@@ -58,12 +58,13 @@ test("changing one's mind sends nothing", async () => {
   expect(sent).toEqual([]);
 });
 
-test("a legal hold is told where it was pressed, and nothing closes", async () => {
-  const problem = { code: "legal_hold", detail: "held", status: 409 };
-  show(Response.json(problem, { status: 409 }));
+test("a gateway that does not confirm is told where it was pressed, and nothing closes", async () => {
+  const problem = { code: "recording_stop_unconfirmed", detail: "no answer", status: 503 };
+  show(Response.json(problem, { status: 503 }));
   await choose("Denied…");
   await userEvent.click(screen.getByRole("button", { name: "Stop and erase" }));
-  expect((await screen.findByRole("alert")).textContent).toContain("legal hold");
+  expect((await screen.findByRole("alert")).textContent).toContain("has not confirmed");
+  expect(screen.getByRole("dialog")).toBeTruthy();
 });
 
 test("who may not act reads it", () => {

@@ -21,8 +21,8 @@ import type { Me } from "@/wire/Me";
 const CONSENTS = ["unknown", "granted", "denied"] as const satisfies readonly Consent[];
 
 function trouble(error: unknown): string {
-  if (error instanceof ApiError && error.code === "legal_hold") {
-    return "A legal hold keeps this recording: it cannot be erased. Ask an admin.";
+  if (error instanceof ApiError && error.code === "recording_stop_unconfirmed") {
+    return "It is noted, but the gateway that carries the call has not confirmed that it stopped. What it still records is refused and erased; it is told again by itself.";
   }
   return errorText(error);
 }
@@ -68,7 +68,7 @@ export function ConsentControl({ call, me }: { call: Call; me: Me }) {
         open={asked}
         onOpenChange={setAsked}
         title="The customer does not agree to be recorded?"
-        description={`The recording of this call with ${customerLabel(call)} stops for good, and everything of it that was recorded is erased, with its transcript. Nobody can undo that.`}
+        description={`The recording of this call with ${customerLabel(call)} stops for good, and everything of it that was recorded is erased, with its transcript, unless a legal hold keeps it. Nobody can undo that.`}
         act="Stop and erase"
         pending={change.isPending}
         error={change.isError ? trouble(change.error) : undefined}

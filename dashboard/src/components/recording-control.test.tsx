@@ -33,10 +33,11 @@ class Server {
     });
   }
 
-  async answer(status: number, flag: RecordingFlag, problem: unknown = {}): Promise<void> {
+  /** Answers the act with the call, or with a problem. */
+  async answer(status: number, flag: RecordingFlag, problem?: unknown): Promise<void> {
     this.call = { ...this.call, recording: flag };
     await act(async () => {
-      this.#answer?.(Response.json(problem, { status }));
+      this.#answer?.(Response.json(problem ?? this.call, { status }));
       await new Promise((resolve) => setTimeout(resolve, 0));
     });
   }

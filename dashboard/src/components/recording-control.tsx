@@ -40,7 +40,7 @@ export function RecordingControl({ call, me }: { call: Call; me: Me }) {
   const flag = call.recording;
   const lamp = lampOf(flag, acting);
   const left = lamp === "paused" ? secondsLeft(flag, now) : undefined;
-  const trouble = acting?.status === "failed" ? actTrouble(acting) : undefined;
+  const trouble = actTrouble(acting, lamp);
   const who = lamp === "paused" || lamp === "unconfirmed" ? pausedBy(flag.pausedBy, me.id) : "";
   return (
     <div data-testid="recording-control" className="grid gap-2.5">

@@ -31,11 +31,13 @@ test("a refused act falls back to what the server says", () => {
 
 test("a pause that is noted and not confirmed is not shown as one, on any screen", () => {
   expect(lampOf({ ...recording, pausedAt: at }, undefined)).toBe("unconfirmed");
-  expect(lampOf(paused, failed("pause", unconfirmed))).toBe("unconfirmed");
+  expect(lampOf({ ...recording, state: "degraded", pausedAt: at }, undefined)).toBe("unconfirmed");
 });
 
-test("an old failure says nothing about a pause that somebody has ended", () => {
+test("an old failure says nothing about what happened since", () => {
   expect(lampOf(recording, failed("pause", unconfirmed))).toBe("recording");
+  expect(lampOf(paused, failed("pause", unconfirmed))).toBe("paused");
+  expect(actTrouble(failed("pause", unconfirmed), "paused")).toBeUndefined();
 });
 
 test("a recording that failed is not called paused", () => {
@@ -75,28 +77,40 @@ test("nobody is asked to read an id", () => {
   const id = "01890000-0000-7000-8000-000000000001";
   expect(pausedBy(id, id)).toBe("by you");
   expect(pausedBy(id, undefined)).toBe("by a colleague");
-  expect(pausedBy("dtmf", id)).toBe("by a keypad digit");
-  expect(pausedBy("card_form", id)).toBe("by the rule “Card form”");
+  expect(pausedBy("rule:dtmf", id)).toBe("by a keypad digit");
+  expect(pausedBy("rule:card_form", id)).toBe("by the rule “Card form”");
   expect(pausedBy(undefined, id)).toBe("");
 });
 
 test("whoever could not pause is told to keep the caller from reading the number", () => {
-  expect(actTrouble(failed("pause", unconfirmed))).toContain("not to read the number yet");
-  expect(actTrouble(failed("pause", new ApiError(0, "unreachable", "Gone.")))).toContain(
-    "ask the caller to wait",
-  );
-  expect(actTrouble(failed("pause", new ApiError(409, "call_not_live", "Not live.")))).toContain(
-    "nothing to pause",
-  );
+  const unconfirmedText = actTrouble(failed("pause", unconfirmed), "unconfirmed");
+  expect(unconfirmedText).toContain("not to read the number yet");
+  const gone = new ApiError(0, "unreachable", "Gone.");
+  expect(actTrouble(failed("pause", gone), "recording")).toContain("ask the caller to wait");
 });
 
-test("whoever could not resume is told that it is still paused", () => {
-  expect(actTrouble(failed("resume", new ApiError(500, "internal", "Broken.")))).toContain(
-    "still paused",
+test("a call that nobody carries is told apart from one that has ended", () => {
+  const texts = ["call_not_live", "call_ended"].map((code) =>
+    actTrouble(failed("pause", new ApiError(409, code, "The detail.")), "recording"),
   );
+  expect(texts[0]).toContain("It is noted");
+  expect(texts[1]).toBe("The call has ended.");
+});
+
+test("whoever could not resume is told that nothing may be kept", () => {
+  const broken = new ApiError(500, "internal", "Broken.");
+  expect(actTrouble(failed("resume", broken), "paused")).toContain("may still be paused");
+  const code = "recording_resume_unconfirmed";
+  const unsure = new ApiError(503, code, "No answer.");
+  expect(actTrouble(failed("resume", unsure), "recording")).toContain("nothing is kept");
+});
+
+test("a refusal of the role is told as the server told it", () => {
+  const refused = new ApiError(403, "needs_role", "You need the role supervisor.");
+  expect(actTrouble(failed("pause", refused), "recording")).toBe("You need the role supervisor.");
 });
 
 test("no trouble, no words", () => {
-  expect(actTrouble(undefined)).toBeUndefined();
-  expect(actTrouble({ act: "pause", status: "done" })).toBeUndefined();
+  expect(actTrouble(undefined, "recording")).toBeUndefined();
+  expect(actTrouble({ act: "pause", status: "done" }, "paused")).toBeUndefined();
 });

@@ -10,7 +10,6 @@ import type { RecordingState } from "@/wire/RecordingState";
  */
 export type Lamp = RecordingState | "pausing" | "resuming" | "unconfirmed";
 
-const UNCONFIRMED = "recording_pause_unconfirmed";
 const isRunning = (flag: RecordingFlag) => flag.state === "recording" || flag.state === "degraded";
 
 /** The light for what the server says and what this page has asked for. */
@@ -18,11 +17,7 @@ export function lampOf(flag: RecordingFlag, acting: Acting | undefined): Lamp {
   if (acting?.status === "pending") return acting.act === "pause" ? "pausing" : "resuming";
   if (flag.state === "failed") return "failed";
   const noted = flag.pausedAt !== undefined;
-  const refused =
-    acting?.act === "pause" &&
-    acting.error instanceof ApiError &&
-    acting.error.code === UNCONFIRMED;
-  if (noted && (refused || isRunning(flag))) return "unconfirmed";
+  if (noted && isRunning(flag)) return "unconfirmed";
   return noted ? "paused" : flag.state;
 }
 
@@ -32,6 +27,8 @@ export function nextAct(lamp: Lamp): "pause" | "resume" | undefined {
   return lamp === "paused" ? "resume" : undefined;
 }
 
+/** What names of rules begin with; those of people are ids. */
+const RULE = /^rule:/;
 const RULES: Partial<Record<string, string>> = {
   dtmf: "by a keypad digit",
   webhook: "by the pause webhook",
@@ -42,7 +39,8 @@ export function pausedBy(by: string | undefined, myId: string | undefined): stri
   if (by === undefined) return "";
   if (by === myId) return "by you";
   if (/^[0-9a-f]{8}-[0-9a-f-]{27}$/i.test(by)) return "by a colleague";
-  return RULES[by] ?? `by the rule “${words(by)}”`;
+  const rule = by.replace(RULE, "");
+  return RULES[rule] ?? `by the rule “${words(rule)}”`;
 }
 
 /** Seconds until a pause ends by itself, at `now` (ms); `undefined` when it does not. */
@@ -73,24 +71,31 @@ export function lampMeaning(lamp: Lamp, flag: RecordingFlag): string {
     case "resuming":
       return "The recording is about to go on.";
     case "unconfirmed":
-      return `A pause is noted${since(flag.pausedAt)}, but not confirmed: the call may still be recorded.`;
+      return `A pause is noted${since(flag.pausedAt)}, but not confirmed: the call may still be recorded. The gateway is told again by itself.`;
     case "paused":
       return `Nothing of this call is kept${since(flag.pausedAt)}.${goesOnAt(flag)}`;
   }
 }
 
-/** What to do after a pause or resume was not carried out. */
-export function actTrouble(acting: Acting | undefined): string | undefined {
+const BY_CODE: Partial<Record<string, string>> = {
+  recording_pause_unconfirmed:
+    "The pause is noted, but the gateway that carries the call has not confirmed it. Nothing is promised: ask the caller not to read the number yet. The gateway is told again by itself; go on when this says Paused, or press Pause again.",
+  recording_resume_unconfirmed:
+    "It is noted, but the gateway that carries the call has not confirmed that it records again. It is told again by itself; until then nothing is kept.",
+  call_ended: "The call has ended.",
+  call_not_live:
+    "No gateway carries this call at the moment. It is noted: whoever takes the call over does as asked.",
+};
+
+/** What to do after a pause or resume was not carried out; nothing once it was after all. */
+export function actTrouble(acting: Acting | undefined, lamp: Lamp): string | undefined {
   if (acting?.status !== "failed") return undefined;
   const { act, error } = acting;
+  if (act === "pause" && lamp === "paused") return undefined; // confirmed meanwhile
+  const known = error instanceof ApiError ? BY_CODE[error.code] : undefined;
+  if (known !== undefined) return known;
   const status = error instanceof ApiError ? error.status : -1;
-  if (error instanceof ApiError && error.code === UNCONFIRMED) {
-    return "The pause is noted, but the gateway that carries the call has not confirmed it. Nothing is promised: ask the caller not to read the number yet, and press Pause again.";
-  }
-  if (status === 401 || status === 403) return errorText(error);
-  if (status === 404 || status === 409) {
-    return `Nobody carries this call any more: there is nothing to ${act}.`;
-  }
-  if (act === "resume") return `${errorText(error)} The recording is still paused. Try again.`;
+  if (status >= 400 && status < 500) return errorText(error);
+  if (act === "resume") return `${errorText(error)} The recording may still be paused. Try again.`;
   return `${errorText(error)} The recording may be running: ask the caller to wait, and try again.`;
 }

@@ -1,12 +1,13 @@
 import { expect, test } from "vitest";
 import type { Retention } from "@/api/recordings";
-import { destruction, formOf, keptText, read, type RetentionForm } from "./retention";
+import { destruction, formOf, keptText, newSecret, read, type RetentionForm } from "./retention";
 
 const policy = (over: Partial<Retention> = {}): Retention => ({
   days: 90,
   legalHold: false,
   pauseOnDtmf: false,
   resumeAfterSeconds: null,
+  hasPauseWebhookSecret: false,
   ...over,
 });
 const form = (over: Partial<RetentionForm> = {}) => read({ ...formOf(policy()), ...over });
@@ -16,8 +17,11 @@ test("a form that nobody touched means the policy it was made of", () => {
     policy(),
     policy({ days: null }),
     policy({ legalHold: true, pauseOnDtmf: true, resumeAfterSeconds: 60 }),
+    policy({ hasPauseWebhookSecret: true }),
   ]) {
-    expect(read(formOf(each))).toEqual({ change: each });
+    const change: Partial<Retention> = { ...each };
+    delete change.hasPauseWebhookSecret;
+    expect(read(formOf(each))).toEqual({ change });
   }
 });
 
@@ -30,7 +34,7 @@ test("days are whole and in range, or the form says so", () => {
 });
 
 test("an automatic resume is in range, and off means none", () => {
-  expect(form({ resumes: true, resumeAfterSeconds: "9" })).toHaveProperty(
+  expect(form({ resumes: true, resumeAfterSeconds: "0" })).toHaveProperty(
     "errors.resumeAfterSeconds",
   );
   expect(form({ resumes: true, resumeAfterSeconds: "300" })).toMatchObject({
@@ -41,12 +45,20 @@ test("an automatic resume is in range, and off means none", () => {
   });
 });
 
-test("a secret is sent only when one was typed, and not when it can be guessed", () => {
-  expect(form()).not.toHaveProperty("change.pauseWebhookSecret");
-  expect(form({ secret: "short" })).toHaveProperty("errors.secret");
-  expect(form({ secret: "long enough to be one" })).toHaveProperty(
+test("a secret is sent only when there is a new one, and only in its form", () => {
+  const secret = newSecret();
+  expect(form({ webhook: true, secret })).toHaveProperty("change.pauseWebhookSecret", secret);
+  expect(form({ webhook: true, secret: "guess me" })).toHaveProperty("errors.secret");
+  expect(form({ webhook: true, secret: "whsec_c2hvcnQ=" })).toHaveProperty("errors.secret");
+  expect(form({ webhook: true, hasSecret: true })).not.toHaveProperty("change.pauseWebhookSecret");
+  expect(newSecret()).not.toBe(secret);
+});
+
+test("a webhook without a secret is an error, and one that is turned off loses its secret", () => {
+  expect(form({ webhook: true })).toHaveProperty("errors.secret");
+  expect(form({ webhook: false, hasSecret: true })).toHaveProperty(
     "change.pauseWebhookSecret",
-    "long enough to be one",
+    null,
   );
 });
 

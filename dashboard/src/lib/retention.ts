@@ -2,11 +2,17 @@ import type { Retention, RetentionChange } from "@/api/recordings";
 
 /** The longest time that can be set: a hundred years. */
 export const MAX_DAYS = 36_500;
-/** Bounds of the automatic resume: long enough for a number, shorter than a shift. */
-export const MIN_RESUME_SECONDS = 10;
+/** The longest automatic resume: longer than any number takes to be read. */
 export const MAX_RESUME_SECONDS = 3_600;
-/** A secret below that can be guessed. */
-export const MIN_SECRET_LETTERS = 16;
+/** Bytes of a secret that is made here; the server takes 24 to 64. */
+const SECRET_BYTES = 32;
+const SECRET = /^whsec_[A-Za-z0-9+/]{32,88}={0,2}$/;
+
+/** A new secret for the pause webhook, as Standard Webhooks write them. */
+export function newSecret(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(SECRET_BYTES));
+  return `whsec_${btoa(String.fromCharCode(...bytes))}`;
+}
 
 const count = (days: number) => `${days} ${days === 1 ? "day" : "days"}`;
 
@@ -26,8 +32,11 @@ export interface RetentionForm {
   pauseOnDtmf: boolean;
   resumes: boolean;
   resumeAfterSeconds: string;
-  /** Empty: it stays as it is. */
+  /** Whether a webhook may pause. */
+  webhook: boolean;
+  /** A new secret; empty: the one there is stays. */
   secret: string;
+  hasSecret: boolean;
 }
 
 /** The form for a policy. */
@@ -39,7 +48,9 @@ export function formOf(retention: Retention): RetentionForm {
     pauseOnDtmf: retention.pauseOnDtmf,
     resumes: retention.resumeAfterSeconds !== null,
     resumeAfterSeconds: String(retention.resumeAfterSeconds ?? 120),
+    webhook: retention.hasPauseWebhookSecret,
     secret: "",
+    hasSecret: retention.hasPauseWebhookSecret,
   };
 }
 
@@ -50,20 +61,25 @@ function whole(text: string, from: number, to: number): number | undefined {
   return value >= from && value <= to ? value : undefined;
 }
 
+/** What becomes of the secret: `undefined` stays, `null` goes. */
+function secretOf({ webhook, secret, hasSecret }: RetentionForm) {
+  if (!webhook) return hasSecret ? null : undefined;
+  if (secret.trim() === "") return hasSecret ? undefined : "missing";
+  return SECRET.test(secret.trim()) ? secret.trim() : "wrong";
+}
+
 /** The policy that a form means, or what is wrong with it. */
 export function read(form: RetentionForm): { change: RetentionChange } | { errors: FormErrors } {
   const errors: FormErrors = {};
   const days = form.forever ? null : whole(form.days, 1, MAX_DAYS);
   if (days === undefined) errors.days = `A whole number of days, 1 to ${MAX_DAYS}.`;
-  const resume = form.resumes
-    ? whole(form.resumeAfterSeconds, MIN_RESUME_SECONDS, MAX_RESUME_SECONDS)
-    : null;
+  const resume = form.resumes ? whole(form.resumeAfterSeconds, 1, MAX_RESUME_SECONDS) : null;
   if (resume === undefined) {
-    errors.resumeAfterSeconds = `Whole seconds, ${MIN_RESUME_SECONDS} to ${MAX_RESUME_SECONDS}.`;
+    errors.resumeAfterSeconds = `Whole seconds, 1 to ${MAX_RESUME_SECONDS}.`;
   }
-  if (form.secret !== "" && form.secret.length < MIN_SECRET_LETTERS) {
-    errors.secret = `At least ${MIN_SECRET_LETTERS} characters.`;
-  }
+  const secret = secretOf(form);
+  if (secret === "wrong") errors.secret = "It begins with whsec_, then 24 to 64 bytes in base64.";
+  if (secret === "missing") errors.secret = "The webhook needs a secret: let one be made.";
   if (days === undefined || resume === undefined || errors.secret !== undefined) return { errors };
   return {
     change: {
@@ -71,13 +87,13 @@ export function read(form: RetentionForm): { change: RetentionChange } | { error
       legalHold: form.legalHold,
       pauseOnDtmf: form.pauseOnDtmf,
       resumeAfterSeconds: resume,
-      ...(form.secret === "" ? {} : { pauseWebhookSecret: form.secret }),
+      ...(secret === undefined ? {} : { pauseWebhookSecret: secret }),
     },
   };
 }
 
 /** What a change destroys, to be confirmed first; `undefined` when it destroys nothing. */
-export function destruction(before: Retention, after: Retention): string | undefined {
+export function destruction(before: Retention, after: RetentionChange): string | undefined {
   if (after.legalHold || after.days === null) return undefined;
   const shorter = before.days === null || after.days < before.days;
   if (!shorter && !before.legalHold) return undefined;

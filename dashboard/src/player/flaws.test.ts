@@ -9,7 +9,7 @@ const recording = recordingOf({
   ],
   pauses: [
     { fromMs: 8_000, toMs: 20_000, by: "01890000-0000-7000-8000-000000000001" },
-    { fromMs: 40_000, toMs: 41_000, by: "dtmf" },
+    { fromMs: 40_000, toMs: 41_000, by: "rule:dtmf" },
   ],
 });
 

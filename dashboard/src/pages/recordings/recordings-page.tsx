@@ -78,8 +78,12 @@ function Failed({ error, onRetry }: { error: unknown; onRetry: () => void }) {
     <div className="rounded-lg border border-line bg-surface">
       <Notice
         icon={forbidden ? Lock : ServerCrash}
-        title={forbidden ? "Not for your role" : "This could not be loaded"}
-        text={errorText(error)}
+        title={forbidden ? "Not for you" : "This could not be loaded"}
+        text={
+          forbidden
+            ? "The disks hold recordings of all clients: only admins and auditors of the operator see them."
+            : errorText(error)
+        }
       >
         {!forbidden && <Button onClick={onRetry}>Try again</Button>}
       </Notice>

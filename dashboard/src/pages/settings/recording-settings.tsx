@@ -11,7 +11,7 @@ import {
   formOf,
   MAX_DAYS,
   MAX_RESUME_SECONDS,
-  MIN_RESUME_SECONDS,
+  newSecret,
   read,
   type RetentionForm,
 } from "@/lib/retention";
@@ -35,8 +35,8 @@ export function RecordingSettings({ saved, tenant }: Props) {
   };
   const send = (change: RetentionChange) =>
     save.mutate(change, {
-      onSuccess: () => {
-        setForm(formOf(change));
+      onSuccess: (now) => {
+        setForm(formOf(now));
         setAsked(undefined);
         setTried(false);
       },
@@ -150,7 +150,7 @@ function Pausing({ form, errors, set }: PartProps) {
       {form.resumes && (
         <Field
           name="Seconds until it goes on"
-          text={`${MIN_RESUME_SECONDS} to ${MAX_RESUME_SECONDS}; a pause may set its own.`}
+          text={`1 to ${MAX_RESUME_SECONDS}. A pause may set its own.`}
           error={errors.resumeAfterSeconds}
         >
           {(props) => (
@@ -165,25 +165,50 @@ function Pausing({ form, errors, set }: PartProps) {
           )}
         </Field>
       )}
-      <Field
-        name="Secret of the pause webhook"
-        text="Signs requests that pause and resume. It is never shown; what you type replaces it, empty leaves it."
-        error={errors.secret}
-      >
-        {(props) => (
+      <Toggle
+        name="Pause by webhook"
+        text="A payment page or phone menu says when card data is spoken: POST /api/webhooks/recording/ and your client’s name, signed as Standard Webhooks are."
+        checked={form.webhook}
+        onChange={(webhook) => set({ webhook })}
+      />
+      {form.webhook && <Secret form={form} errors={errors} set={set} />}
+    </>
+  );
+}
+
+/** Sets or replaces the webhook's secret. What is stored is never shown. */
+function Secret({ form, errors, set }: PartProps) {
+  const isNew = form.secret !== "";
+  return (
+    <Field
+      name="Secret of the pause webhook"
+      text={
+        isNew
+          ? "Copy it now: it is never shown again after it was saved."
+          : form.hasSecret
+            ? "One is set, and never shown. A new one replaces it at once."
+            : "None is set yet."
+      }
+      error={errors.secret}
+    >
+      {(props) => (
+        <div className="flex w-72 gap-2">
           <Input
             {...props}
-            type="password"
-            autoComplete="new-password"
-            placeholder="Unchanged"
-            maxLength={200}
+            autoComplete="off"
+            spellCheck={false}
+            placeholder={form.hasSecret ? "Unchanged" : "whsec_…"}
+            maxLength={100}
             value={form.secret}
-            className="w-56"
+            className="font-mono text-xs"
             onChange={(event) => set({ secret: event.target.value })}
           />
-        )}
-      </Field>
-    </>
+          <Button className="h-8" onClick={() => set({ secret: newSecret() })}>
+            Make one
+          </Button>
+        </div>
+      )}
+    </Field>
   );
 }
 
