@@ -35,7 +35,7 @@ const SCAN_EVERY: Duration = Duration::from_millis(500);
 
 /// How often what puts that were cut off have left in the store is looked for, and how old it is
 /// then: no put takes that long.
-const TIDY_EVERY: Duration = Duration::from_secs(24 * 3_600);
+const TIDY_EVERY: Duration = Duration::from_hours(24);
 
 /// The takes that are being sent. What the spool has of them goes when they are booked, not before:
 /// so a recording that is erased meanwhile is known to the next process too if this one dies.
@@ -235,7 +235,7 @@ impl Uploader {
         };
         match self.ledger.book(&booking).await? {
             Booked::UnknownCall => Err(Failure::Own("its call is not known (yet)".to_owned())),
-            booked => Ok(booked),
+            booked @ (Booked::Kept | Booked::Erased) => Ok(booked),
         }
     }
 

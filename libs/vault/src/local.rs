@@ -65,7 +65,7 @@ impl Local {
         self.blocking(name, |path| match open(path) {
             Ok((_, bytes)) => Ok(Some(Head { bytes })),
             Err(error) if is_absent(&error) => Ok(None),
-            Err(error) => Err(failed("read", path, &error)),
+            Err(error) => Err(failed(READ, path, &error)),
         })
         .await
     }
@@ -88,7 +88,7 @@ impl Local {
                 }
                 let read = move || read_some(file, left.min(READ_BYTES));
                 let read = tokio::task::spawn_blocking(read).await.map_err(stopped)?;
-                let (file, bytes) = read.map_err(|error| failed("read", &path, &error))?;
+                let (file, bytes) = read.map_err(|error| failed(READ, &path, &error))?;
                 let left = left - bytes.len() as u64;
                 Ok(Some((bytes, (file, left))))
             }
@@ -148,9 +148,12 @@ fn stopped(_: tokio::task::JoinError) -> StoreError {
     StoreError::Temporary("the process is being stopped".to_owned())
 }
 
+/// What is tried where a missing file is an object that is not there.
+const READ: &str = "read";
+
 /// A system's error, with what was tried.
 fn failed(what: &str, path: &Path, error: &io::Error) -> StoreError {
-    if is_absent(error) {
+    if what == READ && is_absent(error) {
         return StoreError::NotFound;
     }
     let text = format!("cannot {what} {}: {error}", path.display());
@@ -189,7 +192,7 @@ fn open(path: &Path) -> io::Result<(File, u64)> {
 }
 
 fn open_at(path: &Path, start: u64, end: u64) -> Result<File, StoreError> {
-    let broken = |error: io::Error| failed("read", path, &error);
+    let broken = |error: io::Error| failed(READ, path, &error);
     let (mut file, bytes) = open(path).map_err(broken)?;
     if end > bytes {
         let text = format!("{} has {bytes} bytes, {end} were expected", path.display());
@@ -206,7 +209,7 @@ fn read_some(mut file: File, bytes: u64) -> io::Result<(File, Bytes)> {
 }
 
 fn put_file(path: &Path, source: &Path) -> Result<Put, StoreError> {
-    let unreadable = |error: io::Error| failed("read", source, &error);
+    let unreadable = |error: io::Error| failed(READ, source, &error);
     let mut file = File::open(source).map_err(unreadable)?;
     file.sync_all().map_err(unreadable)?;
     let refused = |error: io::Error| failed("write", path, &error);

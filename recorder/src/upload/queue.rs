@@ -24,7 +24,7 @@ const AWAY_CAP: Duration = Duration::from_secs(15);
 /// Between two tries of one take. It may fail for reasons of its own: a call whose row is on its
 /// way, an object too large for the link, something that a person has to see to.
 const OWN_FIRST: Duration = Duration::from_secs(1);
-const OWN_CAP: Duration = Duration::from_secs(60);
+const OWN_CAP: Duration = Duration::from_mins(1);
 
 /// How a try ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -270,7 +270,7 @@ mod tests {
         }
         assert_eq!(queue.error(), Some("away"));
         let (began, mut probes) = (now, 0);
-        while now < began + Duration::from_secs(600) {
+        while now < began + Duration::from_mins(10) {
             assert_eq!(all(&mut queue, now), []);
             now = queue.due(now).expect("it will look again");
             let probe = all(&mut queue, now);

@@ -11,3 +11,4 @@ mod limits;
 mod pause;
 mod sound;
 mod support;
+mod upload;
