@@ -15,6 +15,7 @@ use crate::renditions::Renditions;
 use crate::settling::Settling;
 use crate::store::{self, Identity, Store, Watched};
 use crate::trusted::TrustedClock;
+use crate::vendor::Fetching;
 
 /// What all requests share.
 pub(crate) struct App {
@@ -36,6 +37,8 @@ pub(crate) struct App {
     pub(crate) keyring: Keyring,
     /// What was made of recordings for listeners. An erasure must `forget` it.
     pub(crate) renditions: Renditions,
+    /// Recordings that vendors made.
+    pub(crate) fetching: Fetching,
     pub(crate) session_minutes: u32,
     /// Cookies go over TLS only.
     pub(crate) secure_cookies: bool,

@@ -21,6 +21,7 @@ mod settling;
 mod store;
 mod sweeper;
 mod trusted;
+mod vendor;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -34,7 +35,7 @@ use sidetone_fleet::{Events, Fleet};
 use sidetone_service::ops::{Condition, Readiness};
 use sidetone_service::{Lifecycle, Settings, clock, random};
 use sidetone_vault::Keyring;
-use sidetone_wire::{Role, TenantId, Timestamp, UserId};
+use sidetone_wire::{CallId, RecordingId, Role, TenantId, Timestamp, UserId};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tracing::info;
@@ -47,6 +48,9 @@ use renditions::Renditions;
 use settling::Settling;
 use store::{NewUser, Store};
 use trusted::TrustedClock;
+use vendor::Fetching;
+
+pub use vendor::NoteError;
 
 /// Name of the first user.
 pub const FIRST_USER: &str = "admin";
@@ -110,11 +114,7 @@ pub async fn load_with(
     let (sockets, realtime) = Realtime::new();
     let events = fleet.events();
     let clock = trusted_clock(&store).await?;
-    let cache = settings.data.dir.join("cache/renditions");
-    let renditions = Renditions::new(&cache).with_context(|| {
-        let folder = cache.display();
-        format!("SIDETONE_DATA: cannot keep renditions in {folder}")
-    })?;
+    let (renditions, fetching) = caches(settings, &store, &objects, &keyring)?;
     let app = Arc::new(App {
         store,
         fleet,
@@ -130,6 +130,7 @@ pub async fn load_with(
         objects,
         keyring,
         renditions,
+        fetching,
         session_minutes: settings.session.minutes,
         secure_cookies: settings.server.public_url.starts_with("https://"),
     });
@@ -145,6 +146,24 @@ pub async fn load_with(
         last_beat,
         first_password,
     })
+}
+
+/// What is kept on the disk for a while: renditions, and vendors' files on their way.
+fn caches(
+    settings: &Settings,
+    store: &Store,
+    objects: &sidetone_vault::Store,
+    keyring: &Keyring,
+) -> anyhow::Result<(Renditions, Fetching)> {
+    let cache = settings.data.dir.join("cache");
+    let loopback = settings.upstreams.allow_loopback;
+    let (store, objects, keyring) = (store.clone(), objects.clone(), keyring.clone());
+    let made = Renditions::new(&cache.join("renditions")).and_then(|renditions| {
+        let folder = cache.join("vendor");
+        let fetching = Fetching::new(store, objects, keyring, &folder, loopback)?;
+        Ok((renditions, fetching))
+    });
+    made.with_context(|| format!("SIDETONE_DATA: {} cannot be used", cache.display()))
 }
 
 /// The clock that a step of the wall clock does not hurry: it goes on from the first start of a
@@ -211,6 +230,21 @@ impl Api {
         Arc::new(ledger::Book(self.app.clone()))
     }
 
+    /// Notes where a vendor keeps a call's recording, to be fetched into our store. Gives the
+    /// recording that it will be; `None` when it is known already, or nothing of the call may be
+    /// kept.
+    ///
+    /// # Errors
+    /// When the call or the vendor is not known, or the URL is not one that would be opened.
+    pub async fn note_vendor_recording(
+        &self,
+        call: CallId,
+        vendor: &str,
+        url: &SecretString,
+    ) -> Result<Option<RecordingId>, NoteError> {
+        self.app.fetching.note(call, vendor, url).await
+    }
+
     /// Serves until the end is asked for. What consumes events ends only after everybody who sends
     /// some has ended.
     ///
@@ -224,6 +258,8 @@ impl Api {
         lifecycle.spawn_vital("realtime", realtime::run(app.clone(), life));
         let settling = settling::run(app.clone(), lifecycle.clone());
         lifecycle.spawn_vital("settling", settling);
+        let fetching = vendor::run(app.clone(), lifecycle.clone());
+        lifecycle.spawn_vital("vendor recordings", fetching);
         let retention = retention::run(app.clone(), lifecycle.clone());
         lifecycle.spawn_vital("retention", retention);
         let sweeper = sweeper::run(

@@ -68,3 +68,8 @@ pub(crate) fn expired(count: usize) {
 pub(crate) fn erasures_open(count: usize) {
     gauge!("recordings_erasures_open").set(count as f64);
 }
+
+/// An attempt at a vendor's recording ended: `stored`, `postponed`, `given_up` or `withdrawn`.
+pub(crate) fn vendor_fetch(outcome: &'static str) {
+    counter!("vendor_recording_fetches_total", "outcome" => outcome).increment(1);
+}

@@ -23,6 +23,7 @@ mod spools;
 mod statistics;
 mod takes;
 mod tenants;
+mod vendor;
 mod watchers;
 
 use std::str::FromStr as _;
@@ -44,6 +45,7 @@ pub(crate) use recordings::StoredRecording;
 pub(crate) use sessions::{Identity, LoginUser, NewSession};
 pub(crate) use statistics::Statistics;
 pub(crate) use tenants::{Client, DEFAULT_TENANT};
+pub(crate) use vendor::{Fetch, Fetched, Lease, NewFetch, NotedUrl};
 pub(crate) use watchers::Watched;
 
 /// Connections to the database: SQLite has one writer anyway, and readers are quick.

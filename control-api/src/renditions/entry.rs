@@ -241,13 +241,12 @@ impl Reader {
     async fn chunk_end(&self, index: u64) -> Result<Option<u64>, Failure> {
         let end = HEADER_BYTES as u64 + (index + 1) * STORED_CHUNK;
         let ready = |progress: &Progress| match progress {
-            Progress::Waiting => None,
             // that something follows shows that it is not the last one, which is sealed otherwise
             Progress::Making(written) if *written > end => {
                 let plain = (index + 2) * CHUNK_BYTES as u64;
                 Some(Ok(Some(stored_len(plain))))
             }
-            Progress::Making(_) => None,
+            Progress::Waiting | Progress::Making(_) => None,
             Progress::Made(stored) => {
                 let begin = end - STORED_CHUNK;
                 Some(Ok((*stored > begin).then_some(*stored)))

@@ -35,12 +35,11 @@ impl Read for Blocking {
             pending,
         } = self;
         while pending.is_empty() {
-            let stream = match stream {
-                Some(stream) => stream,
-                None => {
-                    let opened = handle.block_on(object.read(0..object.len()));
-                    stream.insert(opened.map_err(io::Error::other)?)
-                }
+            let stream = if let Some(stream) = stream {
+                stream
+            } else {
+                let opened = handle.block_on(object.read(0..object.len()));
+                stream.insert(opened.map_err(io::Error::other)?)
             };
             match handle.block_on(stream.next()) {
                 Some(bytes) => *pending = bytes.map_err(io::Error::other)?,

@@ -154,10 +154,8 @@ impl Wish {
             _ => return Err(Refusal::Format),
         };
         // one channel alone has no left and right
-        let channel = match channel {
-            Channel::Both if of.recording.channels.len() == 1 => Channel::Mix,
-            other => other,
-        };
+        let alone = channel == Channel::Both && of.recording.channels.len() < 2;
+        let channel = if alone { Channel::Mix } else { channel };
         Ok(Granted::Made(Rendition {
             format: packing,
             channel,

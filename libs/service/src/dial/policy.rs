@@ -63,6 +63,19 @@ pub struct Limits {
     pub bytes_per_second: u64,
 }
 
+impl Limits {
+    /// Of recordings: up to 1 GiB within 30 minutes, at no less than 4 KiB/s (a phone call's sound
+    /// is 1 to 64 KiB of each second).
+    pub const RECORDINGS: Self = Self {
+        connect: Duration::from_secs(10),
+        answer: Duration::from_secs(30),
+        idle: Duration::from_secs(30),
+        total: Duration::from_mins(30),
+        bytes: 1 << 30,
+        bytes_per_second: 4096,
+    };
+}
+
 /// What may be dialled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
@@ -80,8 +93,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// For a vendor's recordings: up to 1 GiB within 30 minutes, at no less than 4 KiB/s (a phone
-    /// call's sound flows at 1 to 64 KiB/s). `None` for a vendor that is not known.
+    /// For a vendor's recordings. `None` for a vendor that is not known.
     pub fn recordings(vendor: &str, loopback: bool) -> Option<Self> {
         let hosts = VENDORS.iter().find(|(name, _)| *name == vendor)?.1;
         Some(Self {
@@ -89,14 +101,7 @@ impl Policy {
             onward: OBJECT_STORES,
             redirects: MAX_REDIRECTS,
             loopback,
-            limits: Limits {
-                connect: Duration::from_secs(10),
-                answer: Duration::from_secs(30),
-                idle: Duration::from_secs(30),
-                total: Duration::from_mins(30),
-                bytes: 1 << 30,
-                bytes_per_second: 4096,
-            },
+            limits: Limits::RECORDINGS,
         })
     }
 
