@@ -79,9 +79,9 @@ test("a live call is paused and resumed, and its recording keeps nothing in betw
 test("a pause with a time counts down, and the key pauses and resumes", async ({ page }) => {
   await openRecorded(page);
   await control(page)
-    .getByRole("button", { name: /^Goes on/ })
+    .getByRole("button", { name: /^How long/ })
     .click();
-  await page.getByRole("menuitemradio", { name: "After 1 minute" }).click();
+  await page.getByRole("menuitemradio", { name: "For 1 minute" }).click();
   await expect(page.getByRole("menu")).toBeHidden();
   await page.getByTestId("panel").getByRole("heading", { level: 2 }).click();
   await page.keyboard.press("r");

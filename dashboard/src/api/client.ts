@@ -1,3 +1,5 @@
+import { sentence } from "@/lib/format";
+
 /** An answer that is not a success, or no answer: `status` is 0 then. */
 export class ApiError extends Error {
   override readonly name = "ApiError";
@@ -62,12 +64,6 @@ const PLAIN: Partial<Record<number, string>> = {
   503: "The server is not ready yet.",
   504: "The server did not get an answer in time.",
 };
-
-/** An operator's text as a sentence. */
-function sentence(text: string): string {
-  const end = /[.!?…]$/.test(text) ? "" : ".";
-  return text.charAt(0).toUpperCase() + text.slice(1) + end;
-}
 
 async function problem(response: Response): Promise<ApiError> {
   let body: unknown;

@@ -10,6 +10,8 @@ import {
 
 interface Props<T extends string> {
   label: string;
+  /** What stands there while nothing limits, if not the label. */
+  unlimited?: string;
   value: T;
   /** Value to word; the first one means "no limit" and is not emphasised. */
   options: readonly (readonly [T, string])[];
@@ -17,14 +19,20 @@ interface Props<T extends string> {
 }
 
 /** One choice out of few. */
-export function FilterMenu<T extends string>({ label, value, options, onChange }: Props<T>) {
+export function FilterMenu<T extends string>({
+  label,
+  unlimited,
+  value,
+  options,
+  onChange,
+}: Props<T>) {
   const chosen = options.find(([each]) => each === value) ?? options[0];
   const limits = chosen !== options[0];
   return (
     <DropdownMenu>
       <DropdownMenuTrigger asChild>
         <Button variant={limits ? "on" : "outline"} aria-label={`${label}: ${chosen?.[1] ?? ""}`}>
-          {limits ? chosen?.[1] : label}
+          {limits ? chosen?.[1] : (unlimited ?? label)}
           <ChevronDown aria-hidden className="-mr-1 opacity-60" />
         </Button>
       </DropdownMenuTrigger>

@@ -88,13 +88,13 @@ test("a pause shows at once that it is under way, and as a pause when it is conf
 test("the reason and the chosen time go along, and the time is kept for the next pause", async () => {
   const server = show(running);
   await userEvent.type(screen.getByLabelText("Why it is paused"), " card number ");
-  await press(/^Goes on/);
-  await userEvent.click(screen.getByRole("menuitemradio", { name: "After 2 minutes" }));
+  await press(/^How long/);
+  await userEvent.click(screen.getByRole("menuitemradio", { name: "For 2 minutes" }));
   await press(/^Pause$/);
   expect(server.acts[0]?.body).toEqual({ reason: "card number", resumeAfterSeconds: 120 });
   cleanup();
   show(running);
-  expect(screen.getByRole("button", { name: "Goes on: After 2 minutes" })).toBeTruthy();
+  expect(screen.getByRole("button", { name: "How long: For 2 minutes" })).toBeTruthy();
 });
 
 test("a pause that ends by itself counts down", () => {

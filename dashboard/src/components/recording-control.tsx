@@ -124,7 +124,8 @@ function Acts({ call, lamp }: { call: Call; lamp: Lamp }) {
       </Button>
       {lamp === "unconfirmed" && resume}
       <FilterMenu
-        label="Goes on"
+        label="How long"
+        unlimited="Until resumed"
         value={resumes}
         options={RESUMES}
         onChange={(chosen) => {

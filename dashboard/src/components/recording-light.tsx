@@ -12,7 +12,7 @@ const LOOKS: Record<Lamp, { icon: typeof Circle; word: string; look: string; sha
   paused: { icon: Pause, word: "Paused", look: "text-warn-ink", shape: "fill-current" },
   pausing: { icon: LoaderCircle, word: "Pausing", look: "text-warn-ink", shape: "animate-spin" },
   resuming: { icon: LoaderCircle, word: "Resuming", look: "text-ink-soft", shape: "animate-spin" },
-  unconfirmed: { icon: TriangleAlert, word: "Not sure", look: "text-bad-ink" },
+  unconfirmed: { icon: TriangleAlert, word: "Pause?", look: "text-bad-ink" },
   failed: { icon: TriangleAlert, word: "Failed", look: "text-bad-ink" },
 };
 

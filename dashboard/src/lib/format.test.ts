@@ -34,5 +34,6 @@ test("sizes and machine words are for people", () => {
   expect(size(512)).toBe("512 B");
   expect(size(160_400)).toBe("160 kB");
   expect(size(1_234_567)).toBe("1.2 MB");
+  expect(size(8e9)).toBe("8.0 GB");
   expect(words("on_hold")).toBe("On hold");
 });

@@ -51,11 +51,18 @@ export function momentWithZone(rfc3339: string): string {
   return Number.isNaN(at.getTime()) ? "" : withZone.format(at);
 }
 
-/** `512 B`, `34 kB`, `1.2 MB`. */
+/** `512 B`, `34 kB`, `1.2 MB`, `8.0 GB`. */
 export function size(bytes: number): string {
   if (bytes < 1000) return `${bytes} B`;
   if (bytes < 1_000_000) return `${Math.round(bytes / 1000)} kB`;
-  return `${(bytes / 1_000_000).toFixed(1)} MB`;
+  if (bytes < 1_000_000_000) return `${(bytes / 1_000_000).toFixed(1)} MB`;
+  return `${(bytes / 1_000_000_000).toFixed(1)} GB`;
+}
+
+/** An operator's text as a sentence. */
+export function sentence(text: string): string {
+  const end = /[.!?…]$/.test(text) ? "" : ".";
+  return text.charAt(0).toUpperCase() + text.slice(1) + end;
 }
 
 /** A machine's word for people: `on_hold` reads `On hold`. */

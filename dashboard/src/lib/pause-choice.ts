@@ -3,10 +3,10 @@ import { recall, remember } from "./storage";
 
 /** When a pause ends: seconds as text, empty until somebody resumes. The first one is the rule. */
 export const RESUMES = [
-  ["", "By hand"],
-  ["60", "After 1 minute"],
-  ["120", "After 2 minutes"],
-  ["300", "After 5 minutes"],
+  ["", "Until resumed"],
+  ["60", "For 1 minute"],
+  ["120", "For 2 minutes"],
+  ["300", "For 5 minutes"],
 ] as const;
 export type Resumes = (typeof RESUMES)[number][0];
 

@@ -24,7 +24,7 @@ interface Props {
 /** Whose lane it is, with its mute and its solo. */
 export function ChannelButtons({ channel, name, switches, heard, hasOthers, onSwitch }: Props) {
   const { muted, solo } = switches;
-  const Icon = muted ? VolumeX : Volume2;
+  const Icon = heard ? Volume2 : VolumeX;
   return (
     <div className="flex h-11 items-center">
       <button
@@ -44,7 +44,7 @@ export function ChannelButtons({ channel, name, switches, heard, hasOthers, onSw
             className={cn(
               "block truncate text-xs font-medium",
               !heard && "text-ink-faint",
-              muted && "line-through",
+              !heard && muted && "line-through",
             )}
           >
             {name}

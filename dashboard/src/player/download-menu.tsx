@@ -70,7 +70,7 @@ export function DownloadMenu({ recording, nameOf, onTrouble }: Props) {
           {size(recording.bytes)}
         </Button>
       </DropdownMenuTrigger>
-      <DropdownMenuContent align="end" className="max-w-72">
+      <DropdownMenuContent align="end" className="w-84">
         {partsOf({ recording, nameOf }).map(({ name, wanted, note, formats }) => (
           <div
             key={wanted.channel ?? "both"}

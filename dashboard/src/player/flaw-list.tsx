@@ -25,12 +25,10 @@ export function FlawList({ flaws }: { flaws: readonly Flaw[] }) {
               type="button"
               title={`Go to ${duration(flaw.fromMs / 1000)}`}
               onClick={() => player.seekTo(flaw.fromMs - LEAD_MS)}
-              className="grid w-full grid-cols-[1rem_6.5rem_minmax(0,1fr)] items-baseline gap-2 rounded-md px-1.5 py-1 text-left text-xs hover:bg-hover"
+              className="grid w-full grid-cols-[1rem_5rem_minmax(0,1fr)] gap-2 rounded-md px-1.5 py-1 text-left text-xs hover:bg-hover"
             >
               <Sign kind={flaw.kind} />
-              <span className="text-ink-soft tabular-nums">
-                {duration(flaw.fromMs / 1000)}–{duration(flaw.toMs / 1000)}
-              </span>
+              <span className="text-ink-soft tabular-nums">{range(flaw)}</span>
               <span>
                 <span className="font-medium">{flaw.title}.</span>{" "}
                 <span className="text-ink-soft">{flaw.why}</span>
@@ -48,17 +46,23 @@ export function FlawList({ flaws }: { flaws: readonly Flaw[] }) {
   );
 }
 
+/** From when to when; what begins and ends in the same second has one time. */
+function range({ fromMs, toMs }: Flaw): string {
+  const [from, to] = [duration(fromMs / 1000), duration(toMs / 1000)];
+  return from === to ? from : `${from}–${to}`;
+}
+
 /** The same sign as in the waveform. */
 function Sign({ kind }: { kind: Flaw["kind"] }) {
   return kind === "pause" ? (
-    <span aria-hidden className="flex h-3 gap-0.5 justify-self-center">
+    <span aria-hidden className="mt-0.5 flex h-3 gap-0.5 justify-self-center">
       <span className="w-0.75 bg-warn-ink" />
       <span className="w-0.75 bg-warn-ink" />
     </span>
   ) : (
     <span
       aria-hidden
-      className="h-3 w-3.5 self-center bg-[repeating-linear-gradient(135deg,var(--ink-faint)_0_1px,transparent_1px_4px)]"
+      className="mt-0.5 h-3 w-3.5 bg-[repeating-linear-gradient(135deg,var(--ink-faint)_0_1px,transparent_1px_4px)]"
     />
   );
 }

@@ -51,7 +51,7 @@ test("a recording that is not in the store says that it is safe and on its way",
 
 test("a failed recording says why, an erased one that nothing can be read any more", () => {
   show({ state: "failed", error: "the disk was full" });
-  expect(document.body.textContent).toContain("failed: the disk was full");
+  expect(document.body.textContent).toContain("failed. The disk was full.");
   cleanup();
   show({ state: "erased", erasedAt: "2026-10-30T12:00:00.000Z" });
   expect(document.body.textContent).toContain("not even in a backup");

@@ -10,7 +10,7 @@ import {
   DropdownMenuTrigger,
 } from "@/components/ui/dropdown-menu";
 import { Tooltip } from "@/components/ui/tooltip";
-import { duration, moment, momentWithZone } from "@/lib/format";
+import { duration, moment, momentWithZone, sentence } from "@/lib/format";
 import { useNow } from "@/lib/ticker";
 import type { Call } from "@/wire/Call";
 import type { Me } from "@/wire/Me";
@@ -104,14 +104,14 @@ function Hint({ text, children }: { text: string; children: ReactNode }) {
   );
 }
 
-/** Until when it is kept, or since when it is not. */
+/** Until when there is something to keep. */
 function Kept({ recording }: { recording: Recording }) {
   const now = useNow();
-  const at = recording.erasedAt ?? (recording.legalHold ? undefined : recording.retainUntil);
-  if (at === undefined) return null;
+  const { state, legalHold, retainUntil: at } = recording;
+  if (at === undefined || legalHold || state === "failed" || state === "erased") return null;
   return (
     <time dateTime={at} title={momentWithZone(at)} className="text-xs text-ink-soft tabular-nums">
-      {recording.erasedAt === undefined ? "kept until" : ""} {moment(at, now)}
+      kept until {moment(at, now)}
     </time>
   );
 }
@@ -166,7 +166,7 @@ function Unplayable({ recording }: { recording: Recording }) {
           {state === "sealed"
             ? `${duration(durationSeconds)} recorded and safe on the gateway's disk, on its way to the store. The player appears here by itself.`
             : "The recording is being completed. It appears here by itself."}
-          {error !== undefined && <span className="block">The last try: {error}</span>}
+          {error !== undefined && <span className="block">The last try: {sentence(error)}</span>}
         </span>
       </p>
     );
@@ -176,7 +176,7 @@ function Unplayable({ recording }: { recording: Recording }) {
     return (
       <p className="text-ink-soft">
         This recording was erased{when}. Its key is destroyed, so that no copy of it, not even in a
-        backup, can be read. The audit log keeps who erased it and why.
+        backup, can be read. The audit log keeps who erased it.
       </p>
     );
   }
@@ -184,8 +184,8 @@ function Unplayable({ recording }: { recording: Recording }) {
     <p className="flex items-start gap-2 text-ink-soft">
       <TriangleAlert aria-hidden className="mt-0.5 size-4 shrink-0 text-warn-ink" />
       <span>
-        The recording failed{error === undefined ? "." : `: ${error}`} An operator finds what is
-        left of it with “sidetone recordings check”.
+        The recording failed. {error !== undefined && `${sentence(error)} `}An operator finds what
+        is left of it with “sidetone recordings check”.
       </span>
     </p>
   );

@@ -124,7 +124,7 @@ function Controls(props: Props & { playback: Playback }) {
     <PlayerContext value={playback}>
       <div data-testid="player" data-recording={recording.id}>
         <div className="flex gap-3">
-          <div className="-ml-2 grid w-36 shrink-0 grid-cols-[minmax(0,1fr)] content-start gap-1.5">
+          <div className="-ml-2 grid w-42 shrink-0 grid-cols-[minmax(0,1fr)] content-start gap-1.5">
             {recording.channels.map((channel, lane) => (
               <ChannelButtons
                 key={channel.index}
