@@ -25,7 +25,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::store::{Bytestream, Head, Listed, Put, StoreError};
+use crate::store::{Bytestream, Head, LIST_MAX, Listed, Put, StoreError};
 
 mod erase;
 mod failure;
@@ -270,7 +270,7 @@ impl S3 {
         prefix: &str,
         after: Option<&str>,
     ) -> Result<Vec<Listed>, StoreError> {
-        self.list_from(prefix, after).await
+        self.list_from(prefix, after, LIST_MAX).await
     }
 
     pub(crate) async fn abort_orphans(&self, older_than: Duration) -> Result<usize, StoreError> {
@@ -308,6 +308,8 @@ async fn region(settings: &Settings) -> Option<Region> {
 
 #[cfg(test)]
 mod tests {
+    use sidetone_testkit::S3Server;
+
     use super::*;
 
     #[test]
@@ -331,6 +333,42 @@ mod tests {
         assert_eq!(patience.for_bytes(0), Duration::from_secs(2));
         assert_eq!(patience.for_bytes(3_000), Duration::from_secs(5));
         assert!(patience.for_bytes(u64::MAX) > Duration::from_secs(1_000_000));
+    }
+
+    #[tokio::test]
+    async fn a_listing_goes_on_behind_the_last_name_until_there_are_no_more() {
+        let server = S3Server::shared().await.unwrap();
+        let bucket = server.bucket().await.unwrap();
+        for n in 0..20 {
+            let key = format!("ours/objects/{n:02}");
+            server.put(&bucket, &key, "x").await.unwrap();
+        }
+        server.put(&bucket, "elsewhere", "x").await.unwrap();
+        let settings = Settings {
+            endpoint: Some(server.url()),
+            prefix: "ours/".to_owned(),
+            path_style: true,
+            access_key: Some(AccessKey {
+                id: S3Server::ACCESS_KEY_ID.to_owned(),
+                secret: S3Server::SECRET_ACCESS_KEY.to_owned().into(),
+            }),
+            ..Settings::new(&bucket)
+        };
+        let s3 = S3::new(settings).await.unwrap();
+        let mut names = Vec::new();
+        let mut sizes = Vec::new();
+        loop {
+            let after = names.last().cloned();
+            let listed = s3.list_from("objects/", after.as_deref(), 7).await.unwrap();
+            sizes.push(listed.len());
+            names.extend(listed.into_iter().map(|listed| listed.name));
+            if sizes.last() != Some(&7) {
+                break;
+            }
+        }
+        assert_eq!(sizes, [7, 7, 6]);
+        assert!(names.is_sorted(), "{names:?}");
+        assert_eq!((names[0].as_str(), names.len()), ("objects/00", 20));
     }
 
     #[tokio::test]

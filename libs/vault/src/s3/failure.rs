@@ -10,7 +10,7 @@ use super::S3;
 use crate::store::StoreError;
 
 /// Characters of a text from elsewhere that an error shows at most.
-const TEXT_MAX: usize = 200;
+const TEXT_MAX: usize = 300;
 
 /// Codes of a 400 that say that the bytes were damaged or delayed on their way.
 const DAMAGED_ON_THE_WAY: [&str; 8] = [
@@ -131,9 +131,10 @@ impl S3 {
         let what = match (status, error.as_service_error()) {
             // the server's own words are not shown: they may repeat what was sent
             (Some(status), Some(_)) => format!("{status} {code}"),
-            (status, _) => {
-                let status = status.map_or_else(String::new, |status| format!("{status}, "));
-                shortened(&format!("{status}{}", chain(error)))
+            (Some(status), None) => shortened(&format!("{status}, {}", chain(error))),
+            (None, _) => {
+                let why = error.source().map_or_else(|| error.to_string(), chain);
+                shortened(&unreached(&why))
             }
         };
         let place = self.place();
@@ -143,6 +144,18 @@ impl S3 {
             text: format!("{request} in {place}: {}", what.trim()),
         }
     }
+}
+
+/// Why nothing was sent or nothing came.
+fn unreached(why: &str) -> String {
+    if why.contains("credentials") {
+        // an identity service that is away is the other cause, so this may pass
+        return format!(
+            "no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine \
+             a role ({why})"
+        );
+    }
+    why.to_owned()
 }
 
 /// An error and what caused it, in one line.

@@ -6,21 +6,22 @@ use aws_sdk_s3::types::Object;
 use sidetone_wire::Timestamp;
 
 use super::S3;
-use crate::store::{LIST_MAX, Listed, StoreError};
+use crate::store::{Listed, StoreError};
 
 impl S3 {
-    /// Objects whose names begin with `prefix`, from behind `after` on: [`LIST_MAX`], unless there
-    /// are no more.
+    /// Objects whose names begin with `prefix`, from behind `after` on: `max`, unless there are no
+    /// more.
     pub(super) async fn list_from(
         &self,
         prefix: &str,
         after: Option<&str>,
+        max: usize,
     ) -> Result<Vec<Listed>, StoreError> {
         let mut found: Vec<Listed> = Vec::new();
         let mut token = None;
         // a page may be shorter than it was asked to be
-        while found.len() < LIST_MAX {
-            let room = LIST_MAX - found.len();
+        while found.len() < max {
+            let room = max - found.len();
             let page = self.list_page(prefix, after, room, token).await?;
             let objects = page.contents.unwrap_or_default();
             found.extend(objects.iter().filter_map(|object| self.listed(object)));
@@ -29,7 +30,7 @@ impl S3 {
                 break;
             }
         }
-        found.truncate(LIST_MAX);
+        found.truncate(max);
         Ok(found)
     }
 
