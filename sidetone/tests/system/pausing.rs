@@ -49,7 +49,7 @@ async fn recorded_again(user: &User, call: &str, count: usize) {
 /// The sound of a recording in both formats.
 async fn sounds(user: &User, recording: &Recording) -> [Stereo; 2] {
     let (ogg, wav) = (user.audio(recording).await, user.wav(recording).await);
-    [Stereo::decode(&ogg).await, Stereo::decode(&wav).await]
+    [Stereo::decode(&ogg).await, Stereo::of_wav(&wav)]
 }
 
 /// Fails if anything of what was said in the pause is in a recording.

@@ -28,7 +28,19 @@ impl Stereo {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("take.ogg");
         std::fs::write(&path, file).unwrap();
-        let decoded = ffmpeg(&path).await;
+        Self::of(&ffmpeg(&path).await)
+    }
+
+    /// The same of a WAV file of two channels, as it is.
+    pub(crate) fn of_wav(file: &[u8]) -> Self {
+        let u16_at = |at: usize| u16::from_le_bytes([file[at], file[at + 1]]);
+        assert_eq!((&file[..4], &file[8..16]), (&b"RIFF"[..], &b"WAVEfmt "[..]));
+        assert_eq!((u16_at(22), u16_at(24), u16_at(34)), (2, 48_000, 16));
+        let data = file.windows(4).position(|word| word == b"data").unwrap() + 8;
+        Self::of(&file[data..])
+    }
+
+    fn of(decoded: &[u8]) -> Self {
         assert_eq!(decoded.len() % 4, 0, "whole samples of two channels");
         let channel = |at: usize| {
             let samples = decoded.as_chunks::<4>().0.iter();
