@@ -6,6 +6,7 @@
 mod app;
 mod assets;
 mod auth;
+mod check;
 mod consumer;
 mod extract;
 mod ledger;
@@ -50,6 +51,7 @@ use store::{NewUser, Store};
 use trusted::TrustedClock;
 use vendor::Fetching;
 
+pub use check::{RecordingsIndex, Row, RowFile, SpoolStanding, recordings_index};
 pub use vendor::NoteError;
 
 /// Name of the first user.

@@ -10,6 +10,7 @@
 mod accesses;
 mod audit;
 mod calls;
+mod check;
 mod columns;
 mod erasure;
 mod events;
@@ -36,6 +37,7 @@ use sqlx::{Any, AnyPool, Executor as _, Transaction};
 
 pub(crate) use audit::{Actor, AuditFilter, Noted};
 pub(crate) use calls::{CallFilter, CallState, Place};
+pub use check::{Row, RowFile};
 pub(crate) use erasure::{Erasure, Remains};
 pub(crate) use events::Applied;
 pub(crate) use pauses::{CallName, Pause, Wanted};

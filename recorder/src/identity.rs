@@ -41,14 +41,7 @@ pub(crate) async fn agree(
     ledger: &dyn Ledger,
 ) -> Result<(), IdentityError> {
     let path = spool_dir.join(NAME);
-    let known = match std::fs::read(&path) {
-        Ok(bytes) => Some(serde_json::from_slice(&bytes).map_err(|error| {
-            let text = format!("{} cannot be read: {error}", path.display());
-            io::Error::new(io::ErrorKind::InvalidData, text)
-        })?),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(error.into()),
-    };
+    let known = kept(&path)?;
     let write = |identity: &Identity| -> io::Result<()> {
         disk::write_whole(disk, &path, &serde_json::to_vec(identity)?)
     };
@@ -73,6 +66,24 @@ pub(crate) async fn agree(
     identity.token = Some(token);
     write(&identity)?;
     Ok(ledger.confirm_spool(identity.spool, token).await?)
+}
+
+fn kept(path: &Path) -> io::Result<Option<Identity>> {
+    let bytes = match std::fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        bytes => bytes?,
+    };
+    let identity = serde_json::from_slice(&bytes).map_err(|error| {
+        let text = format!("{} cannot be read: {error}", path.display());
+        io::Error::new(io::ErrorKind::InvalidData, text)
+    })?;
+    Ok(Some(identity))
+}
+
+/// Who a folder says it is, and the token it keeps; `None` for one that was never used.
+pub(crate) fn read(spool_dir: &Path) -> io::Result<Option<(Uuid, Option<Uuid>)>> {
+    let identity = kept(&spool_dir.join(NAME))?;
+    Ok(identity.map(|identity| (identity.spool, identity.token)))
 }
 
 /// Host name and canonical path.

@@ -34,6 +34,7 @@ mod core;
 mod disk;
 mod flush;
 mod identity;
+mod inspect;
 mod load;
 mod metrics;
 mod record;
@@ -50,8 +51,10 @@ use std::time::Duration;
 
 use sidetone_vault::Keyring;
 
+pub use inspect::{Inspection, Spooled, Stage, inspect};
 pub use load::{LoadError, Recorder, load};
 pub use metrics::describe as describe_metrics;
+pub use upload::manifest_name;
 
 /// How often buffers are written to the spool: what a crash may cost, with the time of a write.
 pub const FLUSH_EVERY: Duration = Duration::from_millis(400);

@@ -110,6 +110,9 @@ async fn load_on(
     })
 }
 
+/// Locked while a process uses the folder.
+pub(crate) const LOCK: &str = ".lock";
+
 /// Makes the folder, and keeps other processes out of it.
 fn lock(spool_dir: &Path) -> Result<File, LoadError> {
     let folder = |error| LoadError::Folder {
@@ -117,7 +120,7 @@ fn lock(spool_dir: &Path) -> Result<File, LoadError> {
         error,
     };
     disk::create_folder(spool_dir).map_err(folder)?;
-    let lock = File::create(spool_dir.join(".lock")).map_err(folder)?;
+    let lock = File::create(spool_dir.join(LOCK)).map_err(folder)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(LoadError::InUse(spool_dir.to_owned())),

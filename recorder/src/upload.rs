@@ -218,7 +218,9 @@ impl Uploader {
         }
         let manifest = &sealed.booking.manifest;
         let json = serde_json::to_vec_pretty(&without_names(manifest)).map_err(io::Error::from)?;
-        self.store.put_bytes(&manifest_name(manifest), json).await?;
+        self.store
+            .put_bytes(&manifest_name(&manifest.object), json)
+            .await?;
         if self.book(&sealed.booking, TakeState::Stored).await? == Booked::Erased {
             return self.destroy(&sealed).await;
         }
@@ -253,7 +255,7 @@ impl Uploader {
         for file in &sealed.files {
             self.store.erase(&file.object).await?;
         }
-        let manifest = manifest_name(&sealed.booking.manifest);
+        let manifest = manifest_name(&sealed.booking.manifest.object);
         self.store.erase(&manifest).await?;
         self.remove(recording).await?;
         tracing::info!(%recording, "erased recording destroyed on its way to the store");
@@ -315,9 +317,8 @@ fn without_names(manifest: &Manifest) -> Manifest {
     manifest
 }
 
-/// The name of the manifest in the store: that of the object, `.json`.
-pub(crate) fn manifest_name(manifest: &Manifest) -> String {
-    let object = manifest.object.as_str();
+/// The name of the manifest in the store: that of the take's first media file, `.json`.
+pub fn manifest_name(object: &str) -> String {
     let stem = object.rsplit_once('.').map_or(object, |(stem, _)| stem);
     format!("{stem}.json")
 }
