@@ -1,8 +1,10 @@
 //! The command line.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use sidetone_wire::RecordingId;
 
 /// A real-time media gateway and a companion to a LiveKit SFU.
 #[derive(Debug, Parser)]
@@ -27,6 +29,44 @@ pub(crate) enum Command {
     Token(Token),
     /// Print the description of the REST API
     Openapi,
+    /// Look after recordings: compare spool, store and database, take one out
+    Recordings(Recordings),
+}
+
+/// What is to be done with recordings.
+#[derive(Debug, Args)]
+pub(crate) struct Recordings {
+    #[command(subcommand)]
+    pub(crate) command: RecordingsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RecordingsCommand {
+    /// Compare spool, store and database; each disagreement is a line, and the exit code is 1
+    Check(CheckOptions),
+    /// Decrypt a stored recording into a file, its manifest beside it
+    Export(ExportOptions),
+}
+
+/// How recordings are checked.
+#[derive(Debug, Args)]
+pub(crate) struct CheckOptions {
+    /// Put right what can be without losing anything, and say what was done
+    #[arg(long)]
+    pub(crate) repair: bool,
+    /// Read every byte of every recording and compare its hash, not only its ends
+    #[arg(long)]
+    pub(crate) whole: bool,
+}
+
+/// Which recording is exported.
+#[derive(Debug, Args)]
+pub(crate) struct ExportOptions {
+    /// Its id
+    pub(crate) recording: RecordingId,
+    /// The file to write, instead of <id>.ogg here; it must not exist
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

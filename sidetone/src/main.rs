@@ -3,6 +3,7 @@
 mod all;
 mod cli;
 mod demo;
+mod recordings;
 mod tools;
 
 use std::process::ExitCode;
@@ -27,6 +28,9 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Migrate => control_api::migrate(&Settings::load()?).await?,
         Command::Config(ConfigCommand::Check) => return tools::check_settings(),
         Command::Token(options) => tools::print_token(&Settings::load()?, &options)?,
+        Command::Recordings(command) => {
+            return Box::pin(recordings::run(&Settings::load()?, command)).await;
+        }
         Command::Openapi => tools::print(&control_api::Api::openapi())?,
     }
     Ok(ExitCode::SUCCESS)
