@@ -15,12 +15,17 @@ const LAG_FOR_SAMPLES: u64 = 2 * MediaTime::RATE_HZ;
 /// The least delay is sought over one to two of these.
 const BUCKET_SAMPLES: u64 = 5 * MediaTime::RATE_HZ;
 /// Errors below this are left alone: they are jitter.
-const TOLERANCE_SAMPLES: i64 = 10 * MS;
+const TOLERANCE_SAMPLES: i64 = 6 * MS;
 /// The most that one correction moves: a frame.
 const CORRECTION_SAMPLES: i64 = 20 * MS;
-/// Only an error above this is corrected within speech.
+/// The most that it moves within speech, while the error is small.
+const DRIFT_CORRECTION_SAMPLES: i64 = 10 * MS;
+/// Time between such corrections: 1,000 ppm are followed, which no sender's clock drifts, and a
+/// network whose delay changes for some seconds is not.
+const DRIFT_EVERY_SAMPLES: u64 = 10 * MediaTime::RATE_HZ;
+/// An error above this is corrected faster within speech.
 const URGENT_SAMPLES: i64 = 100 * MS;
-/// Time between corrections within speech.
+/// Time between such corrections.
 const URGENT_EVERY_SAMPLES: u64 = MediaTime::RATE_HZ;
 /// Time between corrections in pauses, so that a sender that marks every packet is safe too.
 const PAUSE_EVERY_SAMPLES: u64 = MediaTime::RATE_HZ / 5;
@@ -46,8 +51,8 @@ const SECOND: i64 = 1_000 * MS;
 /// 1. A packet newer than all before it never starts before one of them.
 /// 2. Within a stream, the distance of two packets is that of their timestamps, but for
 ///    corrections of at most 20 ms: each lies in a pause (see [`Timeline::quiet`]; a timestamp
-///    gap without a sequence gap is one by itself), or, while the error is above 100 ms, at most
-///    once a second in speech.
+///    gap without a sequence gap is one by itself), or, where nobody ever pauses, in speech: at
+///    most 10 ms every 10 s, and while the error is above 100 ms once a second.
 /// 3. Nothing is placed more than 1 s after it arrived, whatever the timestamps say.
 /// 4. A late packet is placed where it would have been placed in time.
 /// 5. A reset (another SSRC; timestamps that disagree with arrival by more than 10 s from one
@@ -244,17 +249,17 @@ impl Stream {
         let Some(error) = self.delay.least() else {
             return;
         };
-        let every = if pause {
-            PAUSE_EVERY_SAMPLES
+        let (every, most) = if pause {
+            (PAUSE_EVERY_SAMPLES, CORRECTION_SAMPLES)
         } else if error.abs() > URGENT_SAMPLES {
-            URGENT_EVERY_SAMPLES
+            (URGENT_EVERY_SAMPLES, CORRECTION_SAMPLES)
         } else {
-            return;
+            (DRIFT_EVERY_SAMPLES, DRIFT_CORRECTION_SAMPLES)
         };
         if error.abs() < TOLERANCE_SAMPLES || now.since(self.corrected_at) < every {
             return;
         }
-        let correction = error.clamp(-CORRECTION_SAMPLES, CORRECTION_SAMPLES);
+        let correction = error.clamp(-most, most);
         self.origin_before_samples = self.origin_samples;
         self.corrected_from_ticks = self.newest_ticks;
         self.origin_samples += correction;
