@@ -36,7 +36,7 @@ use sidetone_fleet::{Events, Fleet};
 use sidetone_service::ops::{Condition, Readiness};
 use sidetone_service::{Lifecycle, Settings, clock, random};
 use sidetone_vault::Keyring;
-use sidetone_wire::{CallId, RecordingId, Role, TenantId, Timestamp, UserId};
+use sidetone_wire::{Role, TenantId, Timestamp, UserId};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tracing::info;
@@ -52,7 +52,7 @@ use trusted::TrustedClock;
 use vendor::Fetching;
 
 pub use check::{RecordingsIndex, Row, RowFile, SpoolStanding, recordings_index};
-pub use vendor::NoteError;
+pub use vendor::{NoteError, VendorRecordings};
 
 /// Name of the first user.
 pub const FIRST_USER: &str = "admin";
@@ -232,19 +232,10 @@ impl Api {
         Arc::new(ledger::Book(self.app.clone()))
     }
 
-    /// Notes where a vendor keeps a call's recording, to be fetched into our store. Gives the
-    /// recording that it will be; `None` when it is known already, or nothing of the call may be
-    /// kept.
-    ///
-    /// # Errors
-    /// When the call or the vendor is not known, or the URL is not one that would be opened.
-    pub async fn note_vendor_recording(
-        &self,
-        call: CallId,
-        vendor: &str,
-        url: &SecretString,
-    ) -> Result<Option<RecordingId>, NoteError> {
-        self.app.fetching.note(call, vendor, url).await
+    /// Where URLs of vendors' recordings are noted. Usable at once; they are fetched while it
+    /// serves.
+    pub fn vendor_recordings(&self) -> VendorRecordings {
+        VendorRecordings(self.app.clone())
     }
 
     /// Serves until the end is asked for. What consumes events ends only after everybody who sends

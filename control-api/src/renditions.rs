@@ -231,3 +231,6 @@ impl Inner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -79,6 +79,27 @@ pub enum NoteError {
     Unavailable(#[from] anyhow::Error),
 }
 
+/// Where URLs of vendors' recordings are noted. Cheap to clone.
+#[derive(Clone)]
+pub struct VendorRecordings(pub(crate) Arc<App>);
+
+impl VendorRecordings {
+    /// Notes where a vendor keeps a call's recording, to be fetched into our store. Gives the
+    /// recording that it will be; `None` when it is known already, or nothing of the call may be
+    /// kept.
+    ///
+    /// # Errors
+    /// When the call or the vendor is not known, or the URL is not one that would be opened.
+    pub async fn note(
+        &self,
+        call: CallId,
+        vendor: &str,
+        url: &SecretString,
+    ) -> Result<Option<RecordingId>, NoteError> {
+        self.0.fetching.note(call, vendor, url).await
+    }
+}
+
 /// What fetching needs of the control plane.
 pub(crate) struct Fetching {
     store: Store,
@@ -473,3 +494,6 @@ impl Held<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -290,3 +290,14 @@ impl Entry {
         Ok(Bytes::from(chunk))
     }
 }
+
+#[cfg(test)]
+impl Reader {
+    /// What lies on the disk, as it lies there.
+    pub(super) fn on_disk(&self) -> Vec<u8> {
+        let file = &self.0.file;
+        let mut bytes = vec![0; file.metadata().map_or(0, |file| file.len()) as usize];
+        file.read_exact_at(&mut bytes, 0).unwrap();
+        bytes
+    }
+}

@@ -292,6 +292,13 @@ impl Request<'_> {
                 io::Error::other("the recording broke off")
             })
         });
+        // what is good is on its way before an error ends the connection
+        let rest = rest.then(|bytes| async {
+            if bytes.is_err() {
+                tokio::task::yield_now().await;
+            }
+            bytes
+        });
         let body = stream::iter(first.map(Ok)).chain(rest);
         Ok(self.answer(part, length, Body::from_stream(body)))
     }

@@ -8,6 +8,7 @@
 #![warn(missing_docs)]
 
 mod fault;
+mod file;
 mod livekit;
 mod party;
 mod peer;
@@ -22,6 +23,7 @@ mod user;
 mod wait;
 
 pub use fault::{Fault, FaultProxy, Traffic};
+pub use file::tone_file;
 pub use livekit::{LivekitOptions, LivekitServer};
 pub use party::{ToneListener, ToneSpeaker};
 pub use peer::{Heard, PythonPeer};
