@@ -201,6 +201,10 @@ async fn a_grant_that_is_overtaken_by_logout_is_taken_back() {
         Command::Unlisten { .. }
         | Command::UnlistenAll { .. }
         | Command::WatchLevels { .. }
+        | Command::PauseRecording { .. }
+        | Command::ResumeRecording { .. }
+        | Command::StopRecording { .. }
+        | Command::EraseTakes { .. }
         | Command::RoomChanged { .. } => Ok(Reply::Done),
     });
     let path = format!("{}/listen", call.path());

@@ -6,8 +6,12 @@
     reason = "a test's helpers are tests: what fails there fails the test"
 )]
 
+mod audio;
 mod calls;
+mod erasures;
+mod ledger;
 mod listen;
+mod pauses;
 mod problems;
 mod realtime;
 mod recordings;
@@ -15,6 +19,8 @@ mod restart;
 mod roles;
 mod sessions;
 mod socket;
+mod takes;
 mod tenants;
+mod vendor;
 mod webhooks;
 mod world;

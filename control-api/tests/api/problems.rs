@@ -92,6 +92,16 @@ const ROUTES: &[(&str, &str)] = &[
     ("get", "/api/recordings/{id}"),
     ("get", "/api/recordings/{id}/audio"),
     ("head", "/api/recordings/{id}/audio"),
+    ("delete", "/api/recordings/{id}"),
+    ("put", "/api/recordings/{id}/hold"),
+    ("get", "/api/recordings/backlog"),
+    ("post", "/api/calls/{id}/recording/pause"),
+    ("post", "/api/calls/{id}/recording/resume"),
+    ("put", "/api/calls/{id}/consent"),
+    ("get", "/api/retention"),
+    ("put", "/api/retention"),
+    ("get", "/api/audit"),
+    ("post", "/api/webhooks/recording/{client}"),
     ("get", "/api/dashboard/health"),
     ("get", "/api/dashboard/metrics"),
     ("get", "/api/dashboard/active-calls"),
@@ -125,6 +135,7 @@ async fn the_description_has_every_route_and_every_route_is_there() {
     assert_eq!(described, expected);
     for (method, path) in described {
         let path = path.replace("{id}", "0190aaaa-0000-7000-8000-000000000000");
+        let path = path.replace("{client}", "default");
         let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
         let (status, body) = answer(world.request(method.clone(), &path)).await;
         assert_ne!(status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");

@@ -16,6 +16,11 @@ async fn each_role_may_do_what_it_includes_and_no_more() {
 
     let listen = format!("{}/listen", call.path());
     let person = format!("/api/users/{}", agent.id);
+    let pause = format!("{}/recording/pause", call.path());
+    let resume = format!("{}/recording/resume", call.path());
+    let consent = format!("{}/consent", call.path());
+    let recording = format!("/api/recordings/{}", call.id.0);
+    let hold = format!("{recording}/hold");
     let routes = [
         // route, then whether admin, supervisor, agent, auditor may
         (Method::GET, "/api/me", [true, true, true, true]),
@@ -29,11 +34,24 @@ async fn each_role_may_do_what_it_includes_and_no_more() {
         (Method::POST, "/api/users", [true, false, false, false]),
         (Method::PATCH, &*person, [true, false, false, false]),
         (Method::POST, "/api/clients", [true, false, false, false]),
+        (Method::POST, &*pause, [true, true, false, false]),
+        (Method::POST, &*resume, [true, true, false, false]),
+        (Method::PUT, &*consent, [true, true, false, false]),
+        (Method::DELETE, &*recording, [true, false, false, false]),
+        (Method::PUT, &*hold, [true, false, false, false]),
+        (Method::GET, "/api/retention", [true, false, false, true]),
+        (Method::PUT, "/api/retention", [true, false, false, false]),
+        (Method::GET, "/api/audit", [true, false, false, true]),
+        (
+            Method::GET,
+            "/api/recordings/backlog",
+            [true, false, false, true],
+        ),
     ];
     for (method, path, may) in routes {
         for (user, may) in [&admin, &supervisor, &agent, &auditor].iter().zip(may) {
             let mut request = user.request(method.clone(), path);
-            if method == Method::POST || method == Method::PATCH {
+            if [Method::POST, Method::PUT, Method::PATCH].contains(&method) {
                 request = request.json(&json!({"name": "", "username": "", "password": "",
                     "role": "agent", "slug": ""}));
             }

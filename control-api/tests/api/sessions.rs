@@ -190,7 +190,17 @@ async fn a_generated_first_password_is_told_once_and_works() {
     .unwrap();
     let fleet = sidetone_fleet::Fleet::in_process();
     let readiness = Readiness::new();
-    let load = || control_api::load(&settings, fleet.clone(), &readiness);
+    let keyring = sidetone_vault::Keyring::from_base64(&settings.keys.recording_key).unwrap();
+    let load = || {
+        let objects = sidetone_vault::Store::local(&settings.store_dir()).unwrap();
+        control_api::load(
+            &settings,
+            fleet.clone(),
+            &readiness,
+            objects,
+            keyring.clone(),
+        )
+    };
     let first = load().await.unwrap();
     let password = secrecy::ExposeSecret::expose_secret(first.first_password().unwrap()).to_owned();
     assert!(password.len() >= 32);

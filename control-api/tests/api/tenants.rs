@@ -30,11 +30,40 @@ async fn what_belongs_to_another_tenant_is_not_there() {
         (Method::DELETE, format!("{}/listen", call.path())),
         (Method::GET, format!("/api/recordings/{recording}")),
         (Method::GET, format!("/api/recordings/{recording}/audio")),
+        (Method::DELETE, format!("/api/recordings/{recording}")),
         (Method::GET, format!("/api/users/{}", acme.id)),
         (Method::DELETE, format!("/api/users/{}", acme.id)),
     ];
     for (method, path) in routes {
         let (status, body) = admin.send(method.clone(), &path).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{method} {path}");
+        assert_eq!(body["code"], "not_found");
+    }
+    let writes = [
+        (
+            Method::POST,
+            format!("{}/recording/pause", call.path()),
+            json!({}),
+        ),
+        (
+            Method::POST,
+            format!("{}/recording/resume", call.path()),
+            json!({}),
+        ),
+        (
+            Method::PUT,
+            format!("{}/consent", call.path()),
+            json!({"consent": "denied"}),
+        ),
+        (
+            Method::PUT,
+            format!("/api/recordings/{recording}/hold"),
+            json!({"held": true, "reason": "none"}),
+        ),
+    ];
+    for (method, path, body) in writes {
+        let request = admin.request(method.clone(), &path).json(&body);
+        let (status, body) = crate::world::answer(request).await;
         assert_eq!(status, StatusCode::NOT_FOUND, "{method} {path}");
         assert_eq!(body["code"], "not_found");
     }

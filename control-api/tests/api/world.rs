@@ -31,6 +31,7 @@ pub(crate) struct World {
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) objects: sidetone_vault::Store,
     pub(crate) keyring: Keyring,
+    pub(crate) vendors: control_api::VendorRecordings,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) dir: TempDir,
     client: reqwest::Client,
@@ -96,16 +97,18 @@ impl World {
         let fleet = Fleet::in_process();
         let keyring = Keyring::from_base64(&settings.keys.recording_key).unwrap();
         let objects = sidetone_vault::Store::local(&settings.store_dir()).unwrap();
+        let readiness = Readiness::new();
         let api = control_api::load_with(
             &settings,
             fleet.clone(),
-            &Readiness::new(),
+            &readiness,
             objects.clone(),
             keyring.clone(),
             refound,
         );
         let api = api.await.unwrap();
         let ledger = api.ledger();
+        let vendors = api.vendor_recordings();
         let url = format!("http://{}", api.address().unwrap());
         let lifecycle = Lifecycle::new(Duration::from_secs(5));
         lifecycle.spawn_vital("control-api", api.run(lifecycle.clone()));
@@ -115,6 +118,7 @@ impl World {
             ledger,
             objects,
             keyring,
+            vendors,
             lifecycle,
             dir,
             client: reqwest::Client::new(),
