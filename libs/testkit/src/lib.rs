@@ -9,7 +9,9 @@
 
 mod fault;
 mod file;
+mod kills;
 mod livekit;
+mod marks;
 mod party;
 mod peer;
 mod ports;
@@ -24,7 +26,9 @@ mod wait;
 
 pub use fault::{Fault, FaultProxy, Traffic};
 pub use file::tone_file;
+pub use kills::{Kills, Report};
 pub use livekit::{LivekitOptions, LivekitServer};
+pub use marks::Marks;
 pub use party::{ToneListener, ToneSpeaker};
 pub use peer::{Heard, PythonPeer};
 pub use ports::{free_tcp_port, free_udp_port};

@@ -1,6 +1,7 @@
 //! Parties on our own client: one that says a tone, one that listens for tones.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
-use crate::{Tone, ToneDetector};
+use crate::{Marks, Tone, ToneDetector};
 
 /// A tone's packets last so long.
 const PACKET: Duration = Duration::from_millis(20);
@@ -37,6 +38,13 @@ pub struct ToneSpeaker {
     commands: mpsc::Sender<(Command, oneshot::Sender<Result<String>>)>,
     task: JoinHandle<()>,
     sid: String,
+    sent: Arc<AtomicU64>,
+}
+
+/// What a party says.
+enum Says {
+    Tone(Box<Tone>),
+    Marks(Arc<Marks>),
 }
 
 impl ToneSpeaker {
@@ -45,14 +53,28 @@ impl ToneSpeaker {
     /// # Errors
     /// When the server refuses.
     pub async fn join(url: &str, token: String, tone: Tone) -> Result<Self> {
+        Self::join_saying(url, token, Says::Tone(Box::new(tone))).await
+    }
+
+    /// The same with marks: what is missing of a recording can be told from them.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn join_marking(url: &str, token: String, marks: &Arc<Marks>) -> Result<Self> {
+        Self::join_saying(url, token, Says::Marks(marks.clone())).await
+    }
+
+    async fn join_saying(url: &str, token: String, says: Says) -> Result<Self> {
         let mut room = Box::new(Box::pin(Room::join(Options::new(url, token))).await?);
         let (track, sid) = publish(&mut room).await?;
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let draw = random::u64();
+        let sent = Arc::new(AtomicU64::new(0));
         let speaking = Speaking {
             room,
             track,
-            tone,
+            says,
+            sent: sent.clone(),
             muted: false,
             seq: draw & 0x7fff,
             timestamp: (draw >> 32) as u32,
@@ -62,7 +84,13 @@ impl ToneSpeaker {
             commands,
             task,
             sid,
+            sent,
         })
+    }
+
+    /// Counts what it says in packets of 20 ms, also when it has left.
+    pub fn sent(&self) -> Arc<AtomicU64> {
+        self.sent.clone()
     }
 
     /// The sid of its track.
@@ -123,7 +151,8 @@ impl Drop for ToneSpeaker {
 struct Speaking {
     room: Box<Room>,
     track: LocalTrack,
-    tone: Tone,
+    says: Says,
+    sent: Arc<AtomicU64>,
     muted: bool,
     seq: u64,
     timestamp: u32,
@@ -143,7 +172,7 @@ impl Speaking {
                 }
                 command = inbox.recv() => match command {
                     Some((Command::Say(tone), reply)) => {
-                        self.tone = *tone;
+                        self.says = Says::Tone(tone);
                         tick.tick().await;
                         self.write();
                         let _ = reply.send(Ok(String::new()));
@@ -178,17 +207,25 @@ impl Speaking {
 
     fn write(&mut self) {
         self.timestamp = self.timestamp.wrapping_add(PACKET_SAMPLES);
-        let packet = self.tone.packet().expect("libopus encodes a tone");
-        let Some(payload) = packet.filter(|_| !self.muted) else {
+        let count = self.sent.load(Ordering::Relaxed);
+        let (payload, level_dbov) = match &mut self.says {
+            Says::Tone(tone) => {
+                let packet = tone.packet().expect("libopus encodes a tone");
+                (packet.map(Arc::from), tone.level_dbov())
+            }
+            Says::Marks(marks) => (Some(marks.packet(count)), marks.level_dbov()),
+        };
+        let Some(payload) = payload.filter(|_| !self.muted) else {
             return;
         };
         self.seq += 1;
+        self.sent.store(count + 1, Ordering::Relaxed);
         let packet = RtpOut {
             seq: self.seq,
             timestamp: self.timestamp,
             marker: false,
-            level_dbov: Some(self.tone.level_dbov()),
-            payload: payload.into(),
+            level_dbov: Some(level_dbov),
+            payload,
         };
         self.room.write(self.track, packet);
     }

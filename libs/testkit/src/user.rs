@@ -137,6 +137,16 @@ impl User {
         .await
     }
 
+    /// Waits until a call that is known is live, has both parties and is being recorded.
+    pub async fn answered_call(&self, call: &str) -> Value {
+        self.call_that(&format!("the answered call {call}"), |found| {
+            found["id"] == call
+                && found["answeredAt"].is_string()
+                && found["recording"]["state"] == "recording"
+        })
+        .await
+    }
+
     async fn call_that(&self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
         self.until(what, "/api/calls/active", |page| {
             items(page).into_iter().find(|call| fits(call))

@@ -11,6 +11,7 @@
 )]
 
 mod invisible;
+mod kills;
 mod listening;
 mod office;
 mod pausing;
