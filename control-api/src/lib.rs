@@ -245,6 +245,7 @@ impl Api {
     /// When the listener fails.
     pub async fn run(self, lifecycle: Lifecycle) -> anyhow::Result<()> {
         let app = self.app;
+        let renditions = app.renditions.clone();
         let life = lifecycle.clone();
         lifecycle.spawn_last("events", consumer::run(app.clone(), self.events, life));
         let life = lifecycle.clone();
@@ -275,6 +276,7 @@ impl Api {
             served = server => served?,
             () = lifecycle.stopping() => {}
         }
+        renditions.close();
         Ok(())
     }
 

@@ -158,6 +158,14 @@ impl Renditions {
         });
     }
 
+    /// Lets go of everything: the threads that make something end, and the process can.
+    pub(crate) fn close(&self) {
+        self.inner.makers.close();
+        for (_, kept) in self.inner.shelf().drain() {
+            kept.entry.forget();
+        }
+    }
+
     /// Lets go of what nobody has asked for in a long time.
     pub(crate) fn tidy(&self) {
         self.inner.tidy(clock::now());
@@ -171,7 +179,7 @@ impl Inner {
 
     async fn make(self: Arc<Self>, name: Name, entry: Arc<Entry>, media: Media) {
         let Ok(_permit) = self.makers.acquire().await else {
-            return; // never closed
+            return entry.forget(); // closed
         };
         let began = clock::now();
         let (recording, rendition) = name;

@@ -237,3 +237,18 @@ async fn what_cannot_be_made_says_why_and_is_tried_again() {
         "{damaged}"
     );
 }
+
+#[tokio::test]
+async fn the_end_of_the_process_waits_for_no_rendition() {
+    let place = Place::new().await;
+    let renditions = place.renditions(u64::MAX);
+    let made = renditions
+        .make(recording(1), WAV, place.media().await)
+        .unwrap();
+    renditions.close();
+    assert_eq!(made.begun().await, Err(Failure::Forgotten));
+    let late = renditions
+        .make(recording(2), WAV, place.media().await)
+        .unwrap();
+    assert_eq!(late.begun().await, Err(Failure::Forgotten));
+}

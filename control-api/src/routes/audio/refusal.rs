@@ -119,3 +119,31 @@ fn no_such_range(length: u64, detail: String) -> Response {
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(refusal: Refusal) -> (u16, bool) {
+        let response = refusal.into_response();
+        let waits = response.headers().contains_key(header::RETRY_AFTER);
+        (response.status().as_u16(), waits)
+    }
+
+    #[test]
+    fn a_store_that_is_away_is_worth_another_try_and_damage_is_not() {
+        let recording = RecordingId(uuid::Uuid::nil());
+        let media = |error| told(Refusal::media(recording)(error));
+        assert_eq!(media(StoreError::Temporary("slow".into())), (503, true));
+        assert_eq!(media(StoreError::Damaged("bits".into())), (500, false));
+        assert_eq!(media(StoreError::NotFound), (500, false));
+        assert_eq!(media(StoreError::Refused("who?".into())), (500, false));
+        let rendition = |failure| told(Refusal::rendition(recording)(failure));
+        assert_eq!(rendition(Failure::Busy), (503, true));
+        assert_eq!(rendition(Failure::Making("disk".into())), (503, true));
+        assert_eq!(rendition(Failure::Forgotten), (410, false));
+        assert_eq!(rendition(Failure::Unsuitable("long".into())), (422, false));
+        let away = StoreError::Temporary("slow".into());
+        assert_eq!(rendition(Failure::Media(away)), (503, true));
+    }
+}
