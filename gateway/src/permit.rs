@@ -22,6 +22,9 @@ const TELL_DTMF_EVERY: Duration = Duration::from_secs(1);
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(250);
 /// ... up to this: half of what is held back until there is an answer.
 const ASK_AGAIN_WITHIN: Duration = Duration::from_secs(5);
+/// So many questions without an answer are worth a line in the log: the first ones may come before
+/// the call itself is known, which is on its way.
+const WORTH_A_LINE: u32 = 4;
 
 /// Nothing is kept from here on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,7 +124,7 @@ impl Permit {
             }
             Ok(rule) => self.learn(rule),
             Err(error) => {
-                if attempt == 0 {
+                if attempt == WORTH_A_LINE {
                     warn!(%error, "nobody says whether the call may be recorded: asking on");
                 }
                 self.question = Question::Due {
