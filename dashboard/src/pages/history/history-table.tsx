@@ -5,7 +5,7 @@ import {
   type ReactTable,
 } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { ArrowRight, Disc2 } from "lucide-react";
+import { ArrowRight, Disc2, TriangleAlert } from "lucide-react";
 import { useEffect, useRef } from "react";
 import { DirectionIcon, UpstreamBadge } from "@/components/call-bits";
 import { Button } from "@/components/ui/button";
@@ -81,15 +81,24 @@ const columns = helper.columns([
   helper.display({
     id: "recording",
     header: () => <span className="sr-only">Recording</span>,
-    cell: ({ row: { original: call } }) =>
-      call.recordingStoredUrl === undefined ? null : (
-        <span title="There is a recording" className="text-accent-ink">
-          <Disc2 aria-hidden className="size-4" />
-          <span className="sr-only">There is a recording</span>
-        </span>
-      ),
+    cell: ({ row: { original: call } }) => <Recorded call={call} />,
   }),
 ]);
+
+/** Whether there is a recording to be heard, or one that should be there and is not. */
+function Recorded({ call }: { call: Call }) {
+  const stored = call.recordingStoredUrl !== undefined;
+  if (!stored && call.recording.state !== "failed") return null;
+  const [Icon, look, text] = stored
+    ? [Disc2, "text-accent-ink", "There is a recording"]
+    : [TriangleAlert, "text-warn-ink", "The recording failed"];
+  return (
+    <span title={text} className={look}>
+      <Icon aria-hidden className="size-4" />
+      <span className="sr-only">{text}</span>
+    </span>
+  );
+}
 
 type Table = ReactTable<typeof features, Call>;
 
