@@ -21,7 +21,7 @@ DIST_SOURCES := $(shell find dashboard -path dashboard/node_modules -prune -o \
 
 # command:package, as Debian names them
 BUILD_NEEDS := cc:build-essential cmake:cmake pkg-config:pkg-config curl:curl python3:python3
-TEST_NEEDS := chromium:chromium ffmpeg:ffmpeg opusdec:opus-tools
+TEST_NEEDS := chromium:chromium ffmpeg:ffmpeg opusdec:opus-tools gst-launch-1.0:gstreamer1.0-tools
 BENCH_NEEDS := gst-launch-1.0:gstreamer1.0-tools
 # package:file that it brings, where there is no command to look for
 BENCH_FILES := gstreamer1.0-plugins-base gstreamer1.0-plugins-good
@@ -122,7 +122,9 @@ needs-build:
 
 needs-test:
 	@$(call debian,$(TEST_NEEDS))
-	@missing=""; python3 -c 'import ensurepip' 2> /dev/null || missing=" python3-venv"; $(install)
+	@missing=""; python3 -c 'import ensurepip' 2> /dev/null || missing=" python3-venv"; \
+	gst-inspect-1.0 --exists opusdec && gst-inspect-1.0 --exists oggdemux || \
+		missing="$$missing gstreamer1.0-plugins-base"; $(install)
 
 needs-bench:
 	@$(call debian,$(BENCH_NEEDS))
