@@ -246,6 +246,18 @@ impl Shared {
         }
     }
 
+    /// Bytes of memory that it keeps.
+    #[cfg(test)]
+    pub(crate) fn capacity_bytes(&self) -> usize {
+        self.lock().bytes.capacity()
+    }
+
+    /// Bytes in it.
+    #[cfg(test)]
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.lock().bytes.len()
+    }
+
     /// Says that `bytes` drained bytes are out of memory.
     pub(crate) fn release(&self, bytes: usize) {
         self.budget.fetch_sub(bytes, Ordering::Relaxed);

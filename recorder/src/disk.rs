@@ -1,6 +1,9 @@
 //! The disk under the spool: every system call that a take's safety hangs on, in one place, so that
 //! the tests can have each of them fail.
 
+#[cfg(test)]
+pub(crate) mod faulty;
+
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};

@@ -212,3 +212,6 @@ impl<'a> Flusher<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,6 +33,8 @@ mod buffer;
 mod core;
 mod disk;
 mod flush;
+#[doc(hidden)]
+pub mod fuzzing;
 mod identity;
 mod inspect;
 mod load;

@@ -25,7 +25,7 @@ use sidetone_vault::{DataKey, KeyError, Keyring, Purpose};
 use sidetone_wire::{RecordingId, WrappedKey};
 
 use crate::disk::Disk;
-pub(crate) use read::{Batch, Batches, SpoolError, Tail};
+pub(crate) use read::{Batches, SpoolError, Tail};
 
 const MAGIC: &[u8; 16] = b"sidetone take 2\n";
 /// What a file of the format before this one begins with.
@@ -287,3 +287,6 @@ fn nonce_of(number: u32) -> Nonce {
     nonce[..4].copy_from_slice(&number.to_le_bytes());
     Nonce::assume_unique_for_key(nonce)
 }
+
+#[cfg(test)]
+mod tests;

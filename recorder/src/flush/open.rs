@@ -30,6 +30,8 @@ pub(super) struct Open {
     pending: Vec<(u32, Vec<u8>)>,
     /// How many of them the segment has.
     written: usize,
+    /// Whether the segment was written to since the latest sync, even if that failed.
+    touched: bool,
     /// Number of the next batch.
     next: u32,
     /// Called when they are durable.
@@ -50,6 +52,7 @@ impl Open {
             segment: 0,
             pending: vec![(0, begun.start)],
             written: 0,
+            touched: false,
             next: 1,
             waiting: Vec::new(),
             ended: false,
@@ -82,14 +85,26 @@ impl Open {
         self.shared.discard();
     }
 
+    /// Whether anything that was drained is not known to be durable.
+    pub(super) fn holds_back(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Bytes of memory that it keeps for batches.
+    #[cfg(test)]
+    pub(super) fn capacity_bytes(&self) -> usize {
+        let pending = self.pending.iter().map(|(_, body)| body.capacity());
+        self.spare.capacity() + pending.sum::<usize>()
+    }
+
     /// Whether it ended and all of it is durable.
     pub(super) fn is_complete(&self) -> bool {
-        self.ended && self.pending.is_empty()
+        self.ended && !self.holds_back()
     }
 
     /// Whether something was written and not synced.
     pub(super) fn is_unsynced(&self) -> bool {
-        self.written > 0
+        self.touched
     }
 
     /// Writes what is due; gives the bytes written.
@@ -154,6 +169,7 @@ impl Open {
                     }
                 },
             };
+            self.touched = true;
             bytes += spool.append(disk, *number, body, scratch)?;
             self.written += 1;
         }
@@ -162,7 +178,7 @@ impl Open {
 
     /// Takes in how the sync after its write went.
     pub(super) fn handle_sync(&mut self, synced: &Result<(), String>, now: Instant) {
-        if self.written == 0 {
+        if !std::mem::take(&mut self.touched) {
             return;
         }
         match synced {
@@ -218,7 +234,7 @@ impl Open {
     /// The flusher stops: says what could not be written.
     pub(super) fn leave(&mut self) {
         self.refuse(&io::Error::other("the recorder is shutting down"));
-        if !self.pending.is_empty() {
+        if self.holds_back() {
             tracing::error!(
                 recording = %self.keys.recording,
                 batches = self.pending.len(),

@@ -6,9 +6,11 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 
+mod corpus;
 mod crash;
 mod limits;
 mod pause;
 mod sound;
 mod support;
+mod sync;
 mod upload;
