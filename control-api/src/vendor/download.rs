@@ -78,6 +78,7 @@ pub(super) async fn download(
     let mut version = None;
     let mut resumed = 0;
     loop {
+        held.still().await?;
         let (answer, goes_on) = ask(dialler, url, version.as_ref(), sink.bytes).await?;
         if !goes_on {
             version = strong_etag(&answer);

@@ -214,7 +214,7 @@ impl World {
                 self.fetching.fetch(due).await;
             }
             let row = self.row(id).await;
-            if row.settled {
+            if row.done {
                 return row;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -236,7 +236,7 @@ impl World {
         let row = database.fetch_one(AssertSqlSafe(sql)).await.unwrap();
         let key = row.get::<Option<String>, _>("wrapped_key");
         Settled {
-            settled: row.get::<i64, _>("settled") != 0,
+            done: row.get::<i64, _>("settled") != 0,
             url: row.get("original_url"),
             attempts: row.get("attempts"),
             error: row.get::<Option<String>, _>("error"),
@@ -277,7 +277,7 @@ async fn execute(url: &str, sql: String) {
 
 #[derive(Debug)]
 struct Settled {
-    settled: bool,
+    done: bool,
     url: String,
     attempts: i64,
     error: Option<String>,
