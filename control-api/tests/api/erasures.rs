@@ -372,16 +372,22 @@ async fn what_is_older_than_the_policy_goes_and_what_is_a_minute_younger_stays()
 async fn an_erasure_that_a_crash_interrupts_is_finished_after_the_next_start() {
     let kept = Kept::new().await;
     let recording = kept.world.stored(&kept.call).await;
-    // the store refuses: its folder of that month cannot be written to
-    let folder = kept.world.dir.path().join("objects/default/2026/11");
-    let aside = folder.with_file_name("aside");
-    std::fs::rename(&folder, &aside).unwrap();
-    std::fs::write(&folder, b"not a folder").unwrap();
+    // the store refuses: a folder that is not empty lies where the object was
+    let object = kept
+        .world
+        .dir
+        .path()
+        .join(manifest(&kept.call, recording).object);
+    let aside = kept.world.dir.path().join("aside");
+    std::fs::rename(&object, &aside).unwrap();
+    std::fs::create_dir(&object).unwrap();
+    std::fs::write(object.join("in-the-way"), b"").unwrap();
     assert_eq!(kept.erase(recording).await.0, StatusCode::NO_CONTENT);
-    assert_eq!(kept.state(recording).await, "erased");
+    let beside = object.with_extension("json");
+    assert!(within(async || !beside.exists()).await, "it was begun");
     let dir = kept.world.stop().await;
-    std::fs::remove_file(&folder).unwrap();
-    std::fs::rename(&aside, &folder).unwrap();
+    std::fs::remove_dir_all(&object).unwrap();
+    std::fs::rename(&aside, &object).unwrap();
     let world = World::start(dir, &[], std::time::Duration::from_secs(30)).await;
     assert!(within(async || world.kept().await.is_empty()).await);
 }

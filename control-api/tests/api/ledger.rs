@@ -144,10 +144,10 @@ async fn a_takes_light_follows_its_life() {
     shows("off").await;
     // a gateway that died without a word leaves its take to the next one's
     let (dead, next) = (RecordingId(clock::new_id()), RecordingId(clock::new_id()));
-    for recording in [dead, next] {
+    for (recording, later_ms) in [(dead, 1000), (next, 2000)] {
         call.log.send(CallEvent::RecordingStarted {
             recording,
-            started_at: Timestamp::from_unix_ms(clock::wall()),
+            started_at: Timestamp::from_unix_ms(clock::wall() + later_ms),
         });
     }
     admin

@@ -469,11 +469,11 @@ async fn a_webhook_that_is_forged_stale_or_another_tenants_is_401() {
             ..good()
         },
         Webhook {
-            at: at - 301,
+            at: at - 900,
             ..good()
         },
         Webhook {
-            at: at + 301,
+            at: at + 900,
             ..good()
         },
         Webhook { id: "", ..good() },
