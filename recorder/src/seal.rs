@@ -15,7 +15,7 @@ mod survey;
 mod tracks;
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sidetone_fleet::take::TakeError;
 use sidetone_media::MediaTime;
@@ -86,9 +86,10 @@ pub(crate) fn seal(
         spool::remove_segments(disk, spool_dir, recording).map_err(failed)?;
         return Ok(sealed);
     }
-    let survey = Survey::of(&spool, spool.open()?)?;
+    let segments = spool::segments_of(spool_dir, recording).map_err(failed)?;
+    let survey = Survey::of(&spool, spool.open(&segments)?)?;
     let damaged = survey.damaged;
-    let sealed = spool.write(survey)?;
+    let sealed = spool.write(survey, spool.open(&segments)?)?;
     sealed.write(disk, spool_dir).map_err(failed)?;
     if damaged {
         tracing::error!(%recording, "the spool file was damaged: what can be read of it is sealed, and it is kept");
@@ -120,10 +121,8 @@ impl Spool<'_> {
         }
     }
 
-    fn open(&self) -> Result<Batches, SealError> {
-        let segments =
-            spool::segments_of(self.dir, self.recording).map_err(|error| self.disk(&error))?;
-        Batches::open(&segments, self.keyring).map_err(|error| match error {
+    fn open(&self, segments: &[PathBuf]) -> Result<Batches, SealError> {
+        Batches::open(segments, self.keyring).map_err(|error| match error {
             SpoolError::Disk(error) => self.disk(&error),
             SpoolError::Former | SpoolError::Foreign | SpoolError::Empty | SpoolError::Key(_) => {
                 self.unreadable(&error.to_string())
@@ -132,7 +131,7 @@ impl Spool<'_> {
     }
 
     /// Writes the media; what is complete then is told in what it gives.
-    fn write(&self, survey: Survey) -> Result<Sealed, SealError> {
+    fn write(&self, survey: Survey, batches: Batches) -> Result<Sealed, SealError> {
         let Survey {
             mut manifest,
             key,
@@ -141,12 +140,13 @@ impl Spool<'_> {
             mut gaps,
             paused,
             channels,
+            grid,
             total,
             damaged: _,
         } = survey;
-        let mut files = MediaFiles::create(self, &manifest, &channels, &key)?;
+        let mut files = MediaFiles::create(self, &manifest, &channels, &grid, &key)?;
         let replay = Replay::new(&paused, &channels, total);
-        replay.run(self, self.open()?, &mut gaps, |entry| files.entry(entry))?;
+        replay.run(self, batches, &mut gaps, |entry| files.entry(entry))?;
         let objects = note_files(&mut manifest, files.finish(total)?);
         manifest.channels = named(&channels.parties, names);
         manifest.gaps = gaps.into_list(manifest.duration_ms);

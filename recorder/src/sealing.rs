@@ -2,6 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use sidetone_wire::RecordingId;
 
@@ -9,6 +11,10 @@ use crate::core::Core;
 use crate::seal::{SealError, seal};
 use crate::spool::{self, Kind};
 use crate::{disk, metrics};
+
+/// Takes that are sealed at once at the start. Most of the time goes into waiting for the disk,
+/// which makes several files durable as fast as one.
+const RECOVER_AT_ONCE: usize = 8;
 
 /// Seals ended takes until the flusher is done.
 pub(crate) fn run(core: &Core) {
@@ -94,14 +100,28 @@ pub(crate) fn recover(core: &Core) -> std::io::Result<()> {
             disk.remove(&file.path)?;
         }
     }
-    for recording in takes {
-        if sealed.binary_search(&recording).is_ok() {
-            spool::remove_segments(disk, spool_dir, recording)?;
-        } else {
+    // also those that are complete, of which only the segments are left to go
+    seal_all(core, &takes);
+    Ok(())
+}
+
+/// Seals takes, some at once.
+fn seal_all(core: &Core, takes: &[RecordingId]) {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(&recording) = takes.get(next.fetch_add(1, Ordering::Relaxed)) {
             attempt(core, recording);
         }
-    }
-    Ok(())
+    };
+    thread::scope(|scope| {
+        for _ in 1..RECOVER_AT_ONCE.min(takes.len()) {
+            let thread = thread::Builder::new().name("recorder-recover".into());
+            if let Err(error) = thread.spawn_scoped(scope, work) {
+                tracing::warn!(%error, "one thread fewer to recover takes");
+            }
+        }
+        work();
+    });
 }
 
 /// Removes files that were never whole, and names what does not belong here.

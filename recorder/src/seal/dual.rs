@@ -13,8 +13,42 @@ use super::{CHANNELS, SLOT_SAMPLES, serial_of, tags_of};
 /// Slots kept open behind the packet in turn: the frames of a packet of 120 ms, and one more.
 const OPEN_SLOTS: u64 = 7;
 
+/// Where the slots lie: a fixed shift of all packets, at most half a slot, that brings most of
+/// them to where a slot begins. Without it two steady legs may be a slot apart, one moved to the
+/// slot before, the other to the one behind.
+#[derive(Debug, Default)]
+pub(super) struct Grid {
+    /// Sum of the packets' places within a slot, as points on a circle. Those of a leg that
+    /// drifts go round and cancel each other out.
+    x: f64,
+    y: f64,
+    packets: f64,
+}
+
+impl Grid {
+    /// Takes in that a packet starts at `at`.
+    pub(super) fn observe(&mut self, at: MediaTime) {
+        let place = (at.samples() % SLOT_SAMPLES) as f64 / SLOT_SAMPLES as f64;
+        let (y, x) = (place * std::f64::consts::TAU).sin_cos();
+        self.x += x;
+        self.y += y;
+        self.packets += 1.0;
+    }
+
+    /// Samples to add to each packet's time, -480 to 480; 0 when packets begin anywhere, as those
+    /// of 10 or 30 ms do.
+    pub(super) fn shift_samples(&self) -> i64 {
+        if self.x.hypot(self.y) < self.packets / 4.0 {
+            return 0;
+        }
+        let place = self.y.atan2(self.x) / std::f64::consts::TAU;
+        -(place * SLOT_SAMPLES as f64).round() as i64
+    }
+}
+
 /// The file being made.
 pub(super) struct Dual {
+    shift_samples: i64,
     writer: ogg::Writer,
     voices: [Voice; CHANNELS.len()],
     /// The first open slot's number and what is in it and those after.
@@ -34,9 +68,10 @@ struct Voice {
 }
 
 impl Dual {
-    pub(super) fn new(manifest: &Manifest, out: &mut Vec<u8>) -> Self {
+    pub(super) fn new(manifest: &Manifest, grid: &Grid, out: &mut Vec<u8>) -> Self {
         let head = ogg::opus_head(CHANNELS.len() as u8, MediaTime::RATE_HZ as u32);
         Self {
+            shift_samples: grid.shift_samples(),
             writer: ogg::Writer::new(serial_of(manifest), &head, &tags_of(manifest), out),
             voices: Default::default(),
             first: 0,
@@ -48,7 +83,8 @@ impl Dual {
 
     /// Puts a packet of the first two channels in its slots; packets come in the order of time.
     pub(super) fn entry(&mut self, entry: &Entry, out: &mut Vec<u8>) {
-        let slot = slot_of(entry.at);
+        let start = shifted(entry.at, self.shift_samples);
+        let slot = slot_of(start);
         self.write_until(slot.saturating_sub(OPEN_SLOTS), out);
         if opus::is_dtx(&entry.payload) {
             return;
@@ -67,7 +103,7 @@ impl Dual {
         if std::mem::replace(&mut voice.source, source) != source {
             voice.regrouper.flush(&mut emit);
         }
-        match voice.regrouper.push(entry.at, &entry.payload, &mut emit) {
+        match voice.regrouper.push(start, &entry.payload, &mut emit) {
             Ok(Regrouped::Kept) => {}
             Ok(Regrouped::Indivisible) => {
                 debug_assert!(false, "a take with such frames has one file per channel");
@@ -118,6 +154,10 @@ impl Dual {
             self.first += 1;
         }
     }
+}
+
+fn shifted(at: MediaTime, by_samples: i64) -> MediaTime {
+    MediaTime::from_samples(at.samples().saturating_add_signed(by_samples))
 }
 
 /// The slot in which a packet that starts at `at` is heard: the nearest.

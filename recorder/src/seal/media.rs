@@ -8,7 +8,7 @@ use sidetone_vault::DataKey;
 use sidetone_vault::chunked::{self, Sealer};
 use sidetone_wire::Manifest;
 
-use super::dual::Dual;
+use super::dual::{Dual, Grid};
 use super::mono::Mono;
 use super::replay::Entry;
 use super::tracks::Channels;
@@ -49,6 +49,7 @@ impl<'a> MediaFiles<'a> {
         spool: &Spool<'a>,
         manifest: &Manifest,
         channels: &Channels,
+        grid: &Grid,
         key: &DataKey,
     ) -> Result<Self, SealError> {
         let count = channels.parties.len();
@@ -64,7 +65,7 @@ impl<'a> MediaFiles<'a> {
             let sealer = file.and_then(|file| Sealer::new(file, key));
             let mut pending = Vec::new();
             let ogg = if n == 0 && !channels.indivisible {
-                Ogg::Dual(Box::new(Dual::new(manifest, &mut pending)))
+                Ogg::Dual(Box::new(Dual::new(manifest, grid, &mut pending)))
             } else {
                 Ogg::Mono(Mono::new(manifest, first_channel, &mut pending))
             };

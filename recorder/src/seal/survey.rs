@@ -2,15 +2,16 @@
 //! in order, since a pause, a name or the end may come behind what it concerns.
 
 use sidetone_media::MediaTime;
-use sidetone_media::opus::{self, Toc};
+use sidetone_media::opus;
 use sidetone_vault::DataKey;
 use sidetone_wire::{GapReason, Manifest, Party, WrappedKey};
 
+use super::dual::Grid;
 use super::extent::Extent;
 use super::gaps::Gaps;
 use super::pauses::{Paused, Pauses};
 use super::tracks::{Channels, Tracks};
-use super::{MAX_TAKE_SAMPLES, SLOT_SAMPLES, SealError, Spool};
+use super::{CHANNELS, MAX_TAKE_SAMPLES, SLOT_SAMPLES, SealError, Spool};
 use crate::record::{Lane, Record, Records};
 use crate::spool::{Batches, Tail};
 
@@ -25,6 +26,7 @@ pub(super) struct Survey {
     pub(super) gaps: Gaps,
     pub(super) paused: Paused,
     pub(super) channels: Channels,
+    pub(super) grid: Grid,
     /// Length of the take: the call's, or up to the last packet when its end was never told.
     pub(super) total: MediaTime,
     /// Something is missing that had been durable.
@@ -70,6 +72,7 @@ struct Told {
     gaps: Gaps,
     pauses: Pauses,
     tracks: Tracks,
+    grid: Grid,
     extent: Extent,
     /// The latest that a pause or resume spoke of.
     mark: MediaTime,
@@ -130,11 +133,23 @@ impl Told {
             self.pauses.resume(lane.at);
         }
         self.extent.observe(lane.at, end);
-        if !opus::is_dtx(payload) {
-            let frame = payload.first().map_or(0, |&toc| Toc(toc).frame_samples());
-            let indivisible = u64::from(frame) > SLOT_SAMPLES;
-            self.tracks
-                .observe((party, lane.track), lane.at, end, indivisible);
+        if opus::is_dtx(payload) {
+            return;
+        }
+        match opus::parse(payload) {
+            Ok(frames) => {
+                if CHANNELS.contains(&party) {
+                    self.grid.observe(lane.at);
+                }
+                let indivisible = u64::from(frames.toc().frame_samples()) > SLOT_SAMPLES;
+                self.tracks
+                    .observe((party, lane.track), lane.at, end, indivisible);
+            }
+            // nobody can play it
+            Err(_) => {
+                let end = end.max(lane.at + SLOT_SAMPLES);
+                self.gaps.add(lane.at, end, GapReason::Degraded);
+            }
         }
     }
 
@@ -156,6 +171,7 @@ impl Told {
             gaps: self.gaps,
             paused: self.pauses.finish(),
             channels,
+            grid: self.grid,
             total,
             damaged: self.damaged,
         }

@@ -10,11 +10,11 @@ use super::{CHANNELS, MAX_CHANNELS, SLOT_SAMPLES};
 /// Tracks that are told apart: each time that somebody publishes again is one more. Those beyond
 /// are on their party's first channel.
 const MAX_TRACKS: usize = 1_024;
-/// Two tracks of a party speak at the same time when both have sound in more slots than this,
-/// counted on either side: 200 ms. Less is one that follows the other, published again.
-const TOGETHER_SLOTS: u32 = 20;
+/// Two tracks of a party speak at the same time when both have sound in more slots than this: 200
+/// ms. Less is one that follows the other, published again.
+const TOGETHER_SLOTS: u32 = 10;
 
-/// The tracks of a take: what there is of each, and which sound at the same time.
+/// The tracks of a take, and when each has sound.
 #[derive(Debug, Default)]
 pub(super) struct Tracks {
     known: Vec<Track>,
@@ -27,11 +27,10 @@ struct Track {
     id: TrackId,
     first: MediaTime,
     end: MediaTime,
-    slot: u64,
     /// It has frames of 40 or 60 ms, which cannot be divided into slots.
     indivisible: bool,
-    /// Earlier tracks of the party, and slots in which they sound too.
-    together: Vec<(usize, u32)>,
+    /// Slots with sound: a bit each, by number / 64.
+    slots: HashMap<u64, u64>,
 }
 
 impl Tracks {
@@ -44,7 +43,6 @@ impl Tracks {
         end: MediaTime,
         indivisible: bool,
     ) {
-        let slot = at.samples() / SLOT_SAMPLES;
         let known = self.index.get(&(party, id)).copied();
         let Some(index) = known.or_else(|| self.add(party, id, at)) else {
             return;
@@ -53,21 +51,8 @@ impl Tracks {
         track.first = track.first.min(at);
         track.end = track.end.max(end);
         track.indivisible |= indivisible;
-        if known.is_some() && std::mem::replace(&mut track.slot, slot) == slot {
-            return;
-        }
-        for other in 0..self.known.len() {
-            let (earlier, later) = (index.min(other), index.max(other));
-            let met = other != index
-                && self.known[other].party == party
-                && self.known[other].slot.abs_diff(slot) <= 1;
-            if met {
-                let together = &mut self.known[later].together;
-                match together.iter_mut().find(|(n, _)| *n == earlier) {
-                    Some((_, slots)) => *slots += 1,
-                    None => together.push((earlier, 1)),
-                }
-            }
+        for slot in at.samples() / SLOT_SAMPLES..end.samples().div_ceil(SLOT_SAMPLES) {
+            *track.slots.entry(slot / 64).or_default() |= 1 << (slot % 64);
         }
     }
 
@@ -82,9 +67,8 @@ impl Tracks {
             id,
             first: at,
             end: at,
-            slot: at.samples() / SLOT_SAMPLES,
             indivisible: false,
-            together: Vec::new(),
+            slots: HashMap::new(),
         });
         Some(index)
     }
@@ -98,8 +82,8 @@ impl Tracks {
         let (mut left_out, mut indivisible) = (Vec::new(), false);
         for track in &self.known {
             let taken = |channel: usize| {
-                let mut together = track.together.iter();
-                together.any(|&(n, slots)| slots > TOGETHER_SLOTS && on[n] == Some(channel))
+                let mut others = self.known.iter().zip(&on);
+                others.any(|(other, &of)| of == Some(channel) && track.sounds_with(other))
             };
             let mut free = (0..parties.len()).filter(|&n| parties[n] == track.party && !taken(n));
             let mut channel = free.next();
@@ -124,6 +108,20 @@ impl Tracks {
             indivisible,
             others: full,
         }
+    }
+}
+
+impl Track {
+    /// Whether both have sound at the same time.
+    fn sounds_with(&self, other: &Self) -> bool {
+        if self.first >= other.end || other.first >= self.end {
+            return false;
+        }
+        let both = self.slots.iter().map(|(word, slots)| {
+            let others = other.slots.get(word).copied().unwrap_or(0);
+            (slots & others).count_ones()
+        });
+        both.sum::<u32>() > TOGETHER_SLOTS
     }
 }
 

@@ -1,10 +1,14 @@
 //! What is heard in a sealed take.
 
+use std::path::Path;
+use std::process::Command;
+
 use sidetone_media::{MediaTime, Packet, ogg, opus};
 use sidetone_wire::{GapReason, Party};
 
 use crate::support::{
-    Coder, Expected, MS, Player, Studio, Voice, assert_near, assert_plays, cut, merge, tone_db,
+    Coder, Expected, MS, Player, Sealed, Studio, Voice, assert_near, assert_plays, cut, merge,
+    tone_db,
 };
 
 const LEFT_HZ: f64 = 440.0;
@@ -166,24 +170,31 @@ fn a_party_that_publishes_again_goes_on_in_its_channel() {
 }
 
 #[test]
-fn two_of_one_party_are_not_chopped_into_each_other() {
+fn two_of_one_party_who_speak_at_once_have_a_file_each() {
     let studio = Studio::new();
-    let owner = Voice::new(LEFT_HZ, Coder::Celt).talk(0, 2_000);
-    let mut second = Voice::new(RIGHT_HZ, Coder::Celt);
-    let intruder = second.talk(7, 4_000);
-    // the channel is the owner's until it falls silent, then the second's
-    let heard_of_second = intruder
-        .iter()
-        .filter(|p| p.at.samples() > (2_000 - 20 + 100 + 10) * MS)
-        .cloned();
-    let expected_packets: Vec<Packet> = owner.iter().cloned().chain(heard_of_second).collect();
-    let expected = [
-        Expected::new(&expected_packets, 4_000),
-        Expected::new(&[], 4_000),
-    ];
-    let packets = merge([owner, intruder].concat(), Vec::new());
+    let first = Voice::new(LEFT_HZ, Coder::Celt).talk(0, 2_000);
+    let second = Voice::new(RIGHT_HZ, Coder::Celt).talk(7, 4_000);
+    let expected = [Expected::new(&first, 4_000), Expected::new(&[], 4_000)];
+    let beside = Expected::new(&second, 4_000).decode();
+    let mut packets = merge([first, second].concat(), Vec::new());
+    let supervisor = Voice::new(2_500.0, Coder::Silk).talk(500, 1_500);
+    packets.extend(supervisor.into_iter().map(|p| (Party::Supervisor, p)));
+    packets.sort_by_key(|(_, packet)| packet.at);
     let sealed = studio.record(&packets, 4_000);
     assert_plays(&sealed, [&expected[0], &expected[1]]);
+    let parties: Vec<_> = sealed.manifest.channels.iter().map(|c| c.party).collect();
+    let (customer, agent) = (Party::Customer, Party::Agent);
+    assert_eq!(parties, [customer, agent, customer, Party::Supervisor]);
+    for player in Player::ALL {
+        let second = player.play(&sealed.files[1], 1).remove(0);
+        assert_eq!(second.len(), 4_000 * MS as usize, "{player:?}");
+        let whole = [&second[..], &beside].map(|pcm| tone_db(cut(pcm, 200, 3_900), RIGHT_HZ));
+        assert!((whole[0] - whole[1]).abs() < 0.1, "{player:?}: {whole:?}");
+        let supervisor = player.play(&sealed.files[2], 1).remove(0);
+        assert_eq!(supervisor.len(), 4_000 * MS as usize, "{player:?}");
+        assert!(tone_db(cut(&supervisor, 700, 1_400), 2_500.0) > -20.0);
+        assert!(tone_db(cut(&supervisor, 1_700, 3_900), 2_500.0) < -80.0);
+    }
 }
 
 #[test]
@@ -316,11 +327,102 @@ fn the_manifest_beside_the_media_says_what_is_in_it() {
     let beside = std::fs::read(object.with_extension("json")).unwrap();
     let beside: sidetone_wire::Manifest = serde_json::from_slice(&beside).unwrap();
     assert!(beside.channels.iter().all(|channel| channel.name.is_none()));
-    assert_eq!((beside.object, beside.sha256), (manifest.object.clone(), manifest.sha256.clone()));
+    assert_eq!(
+        (beside.object, beside.sha256),
+        (manifest.object.clone(), manifest.sha256.clone())
+    );
     let spool = studio.folder.path().join("spool");
     assert!(
         !std::fs::read_dir(spool)
             .unwrap()
             .any(|f| { f.unwrap().path().extension().is_some_and(|e| e == "take") })
     );
+}
+
+/// A call in which both parties change their tone in the middle, 8 s long.
+fn changing_call(studio: &Studio) -> Sealed {
+    let talk = |hz, coder, track, from_ms| {
+        let mut voice = Voice::new(hz, coder);
+        (voice.track, voice.ssrc) = (track, track);
+        voice.talk(from_ms, from_ms + 4_000)
+    };
+    let customer = [
+        talk(LEFT_HZ, Coder::Silk, 1, 0),
+        talk(2.0 * LEFT_HZ, Coder::Silk, 2, 4_000),
+    ];
+    let agent = [
+        talk(RIGHT_HZ, Coder::Celt, 3, 0),
+        talk(2.0 * RIGHT_HZ, Coder::Celt, 4, 4_000),
+    ];
+    studio.record(&merge(customer.concat(), agent.concat()), 8_000)
+}
+
+fn run(command: &mut Command) {
+    let output = command.output();
+    let output = output.unwrap_or_else(|e| {
+        panic!("{command:?}: {e} (Debian: ffmpeg, gstreamer1.0-tools, gstreamer1.0-plugins-base)")
+    });
+    let said = String::from_utf8_lossy(&output.stderr);
+    let quiet = output.status.success() && said.trim().is_empty();
+    assert!(quiet, "{command:?} said: {said}");
+}
+
+/// Two channels of raw samples.
+fn sides(raw: &Path) -> [Vec<i16>; 2] {
+    let bytes = std::fs::read(raw).unwrap();
+    [0, 2].map(|at| {
+        let frames = bytes.chunks_exact(4);
+        frames
+            .map(|frame| i16::from_le_bytes([frame[at], frame[at + 1]]))
+            .collect()
+    })
+}
+
+#[test]
+fn players_seek_to_where_one_asks() {
+    let studio = Studio::new();
+    let sealed = changing_call(&studio);
+    let raw = sealed.path().with_extension("raw");
+    for decoder in ["opus", "libopus"] {
+        for (from_ms, hz) in [(1_000, 1.0), (3_010, 1.0), (5_250, 2.0), (7_000, 2.0)] {
+            let from = format!("{}.{:03}", from_ms / 1_000, from_ms % 1_000);
+            run(Command::new("ffmpeg")
+                .args(["-nostdin", "-y", "-v", "warning", "-ss", &from])
+                .args(["-c:a", decoder, "-i"])
+                .arg(sealed.path())
+                .args(["-f", "s16le"])
+                .arg(&raw));
+            let [left, right] = sides(&raw);
+            let off = left.len() as i64 - ((8_000 - from_ms) * MS) as i64;
+            assert!(off.abs() <= MS as i64, "{decoder} from {from}: {off}");
+            // what is decoded first after a seek may be rough
+            let (left, right) = (cut(&left, 100, 900), cut(&right, 100, 900));
+            for (side, own, other) in [(left, LEFT_HZ, RIGHT_HZ), (right, RIGHT_HZ, LEFT_HZ)] {
+                let (own, other) = (tone_db(side, own * hz), tone_db(side, other * hz));
+                assert!(own > -20.0 && other < -50.0, "{decoder} from {from}");
+            }
+        }
+    }
+}
+
+#[test]
+fn gstreamer_plays_the_parties_on_their_sides_and_to_the_end() {
+    let studio = Studio::new();
+    let sealed = changing_call(&studio);
+    let raw = sealed.path().with_extension("raw");
+    run(Command::new("gst-launch-1.0")
+        .args(["--quiet", "filesrc"])
+        .arg(format!("location={}", sealed.path().display()))
+        .args(["!", "oggdemux", "!", "opusdec", "!", "audioconvert"])
+        .args(["!", "audio/x-raw,format=S16LE,channels=2", "!", "filesink"])
+        .arg(format!("location={}", raw.display())));
+    let [left, right] = sides(&raw);
+    assert_eq!([left.len(), right.len()], [8_000 * MS as usize; 2]);
+    for (side, own, other) in [(left, LEFT_HZ, RIGHT_HZ), (right, RIGHT_HZ, LEFT_HZ)] {
+        for (from_ms, times) in [(200, 1.0), (4_200, 2.0)] {
+            let part = cut(&side, from_ms, from_ms + 3_600);
+            assert!(tone_db(part, own * times) > -20.0);
+            assert!(tone_db(part, other * times) < -50.0);
+        }
+    }
 }

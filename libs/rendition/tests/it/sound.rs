@@ -190,3 +190,59 @@ fn packets_of_silence_that_was_not_sent_are_silent_and_keep_their_time() {
     );
     assert!(tone_db(&pcm[1_300 * MS..1_900 * MS], LEFT_HZ) > -14.0);
 }
+
+#[test]
+fn players_we_did_not_write_play_every_rendition_to_its_end() {
+    let ms = 2_013;
+    let left = tone(LEFT_HZ, 8_000.0, ms, Coder::Silk, 60);
+    let right = tone(RIGHT_HZ, 8_000.0, ms, Coder::Celt, 20);
+    let (object, extra) = (file(&[&left], ms), file(&[&right], ms));
+    let split: [(u8, &[u8]); 2] = [(0, &object), (1, &extra)];
+    let (_, dual) = call(ms);
+    let folder = std::env::temp_dir().join(format!("rendition-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    for files in [&split[..], &[(0, &dual)]] {
+        for channel in [
+            Channel::Both,
+            Channel::Mix,
+            Channel::Index(0),
+            Channel::Index(1),
+        ] {
+            for format in [Format::Ogg, Format::Wav] {
+                let name = if format == Format::Ogg {
+                    "r.ogg"
+                } else {
+                    "r.wav"
+                };
+                let path = folder.join(name);
+                std::fs::write(&path, render(format, channel, files, ms).unwrap()).unwrap();
+                let played = std::process::Command::new("ffmpeg")
+                    .args(["-nostdin", "-v", "warning", "-i"])
+                    .arg(&path)
+                    .args(["-f", "s16le", "-"])
+                    .output()
+                    .unwrap();
+                let said = String::from_utf8_lossy(&played.stderr);
+                let what = format!("{format:?} {channel:?} of {} files", files.len());
+                assert!(played.status.success() && said.is_empty(), "{what}: {said}");
+                let channels = if channel == Channel::Both { 2 } else { 1 };
+                assert_eq!(played.stdout.len(), ms * MS * 2 * channels, "{what}");
+                let samples: Vec<i16> = played
+                    .stdout
+                    .chunks_exact(2 * channels)
+                    .map(|frame| i16::from_le_bytes([frame[0], frame[1]]))
+                    .collect();
+                let hz = if channel == Channel::Index(1) {
+                    RIGHT_HZ
+                } else {
+                    LEFT_HZ
+                };
+                assert!(
+                    tone_db(&samples[300 * MS..1_900 * MS], hz) > -14.0,
+                    "{what}"
+                );
+            }
+        }
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}
