@@ -214,7 +214,15 @@ impl Uploader {
         }
         for file in &sealed.files {
             let path = self.core.spool_dir().join(&file.file);
-            self.store.put_file(&file.object, &path).await?;
+            match self.store.put_file(&file.object, &path).await {
+                // sealed a second time from remains of its spool: what was booked is there
+                Err(StoreError::Exists) if self.is_stored(recording).await? => {
+                    tracing::warn!(%recording, "what the spool had of a stored recording is removed");
+                    self.remove(recording).await?;
+                    return Ok(Outcome::Stored);
+                }
+                put => put?,
+            };
         }
         let manifest = &sealed.booking.manifest;
         let json = serde_json::to_vec_pretty(&without_names(manifest)).map_err(io::Error::from)?;
@@ -239,6 +247,11 @@ impl Uploader {
             Booked::UnknownCall => Err(Failure::Own("its call is not known (yet)".to_owned())),
             booked @ (Booked::Kept | Booked::Erased) => Ok(booked),
         }
+    }
+
+    async fn is_stored(&self, recording: RecordingId) -> Result<bool, Failure> {
+        let found = self.ledger.find(recording).await?;
+        Ok(found.is_some_and(|(state, _)| state == TakeState::Stored))
     }
 
     /// Destroys what was put of a take, and what the spool has of it: first its sound, last what

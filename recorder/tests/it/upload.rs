@@ -382,6 +382,37 @@ async fn a_step_that_was_done_before_is_done_again_without_harm() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stored_take_that_was_sealed_again_goes_from_the_spool_and_the_stored_one_stays() {
+    let desk = Desk::new().await;
+    desk.ledger.set(|_| away());
+    let take = desk.takes(1)[0];
+    let (enc, sealed) = (format!("{take}.0.enc"), format!("{take}.sealed"));
+    until("it is sealed", || {
+        desk.spooled() == [enc.clone(), sealed.clone()]
+    })
+    .await;
+    let kept = tempfile::tempdir().unwrap();
+    for name in [&enc, &sealed] {
+        std::fs::copy(desk.spool().join(name), kept.path().join(name)).unwrap();
+    }
+    desk.ledger.set(|_| Answer::Asked);
+    desk.all_stored(1).await;
+    let object = desk
+        .folder
+        .path()
+        .join(format!("store/objects/acme/2026/10/{take}.enc"));
+    let stored = std::fs::read(&object).unwrap();
+    assert!(desk.recorder.shutdown(DEADLINE).await);
+    // another salt, other bytes; the book does not go backwards
+    std::fs::write(desk.spool().join(&enc), b"sealed again").unwrap();
+    std::fs::copy(kept.path().join(&sealed), desk.spool().join(&sealed)).unwrap();
+    desk.ledger.set(|_| Answer::Say(Ok(Booked::Kept)));
+    let desk = Desk::open(desk.folder, desk.ledger).await;
+    until("it goes from the spool", || desk.spooled().is_empty()).await;
+    assert_eq!(std::fs::read(&object).unwrap(), stored);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_take_that_is_erased_on_its_way_leaves_nothing_anywhere() {
     for erased_at in [TakeState::Sealed, TakeState::Stored] {
         let desk = Desk::new().await;
