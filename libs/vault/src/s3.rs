@@ -53,7 +53,8 @@ pub struct Settings {
     /// Region. Default as `AWS_REGION`, the profile or the instance says; with an endpoint
     /// `us-east-1`, if none of them does.
     pub region: Option<String>,
-    /// Begins every object's key, as it stands. Default none.
+    /// Begins every object's key, as it stands. Default none. Danger: uploads below it that nobody
+    /// ended are given up after a day, also those of others who share the bucket without one.
     pub prefix: String,
     /// Whether the bucket is named in the path instead of the host. Default no; most servers that
     /// are not Amazon's want it.

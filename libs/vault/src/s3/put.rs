@@ -88,9 +88,9 @@ impl S3 {
         sums: &Sums,
     ) -> Result<Put, StoreError> {
         let in_parts = sums.parts.len() > 1;
+        let conditional = !self.inner.unconditional.load(Ordering::Relaxed);
         // the condition of an upload in parts is looked at after all of them were sent
-        let look_first = in_parts || self.inner.unconditional.load(Ordering::Relaxed);
-        if look_first && self.look(name).await?.is_some() {
+        if (in_parts || !conditional) && self.look(name).await?.is_some() {
             return self.taken(name, sums).await;
         }
         let putting = if in_parts {
@@ -106,7 +106,7 @@ impl S3 {
                 Err(StoreError::Damaged(text))
             }
             Err(Stopped::Server(failure)) if failure.is_taken() => self.taken(name, sums).await,
-            Err(Stopped::Server(failure)) if failure.is_not_implemented() && !look_first => {
+            Err(Stopped::Server(failure)) if failure.is_not_implemented() && conditional => {
                 self.inner.unconditional.store(true, Ordering::Relaxed);
                 Box::pin(self.put(name, source, sums)).await
             }

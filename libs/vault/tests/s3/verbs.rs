@@ -240,15 +240,26 @@ async fn a_server_that_knows_no_conditions_is_asked_first_and_overwrites_nothing
     let bucket = Bucket::versioned().await;
     bucket.proxy.set(sidetone_testkit::Fault::Unconditional);
     let put = |name: &'static str, n| bucket.store.put_bytes(name, content(n));
-    assert_eq!(put("a", 1_000).await, Ok(Put::Stored));
+    // all of them learn it at the same time
+    let first = tokio::join!(put("a", 1_000), put("b", 1_000), put("c", 1_000));
+    assert_eq!(first, (Ok(Put::Stored), Ok(Put::Stored), Ok(Put::Stored)));
     assert_eq!(put("a", 1_000).await, Ok(Put::Same));
     assert_eq!(put("a", 1_001).await, Err(StoreError::Exists));
     // it is told of no condition again
     bucket.proxy.forget();
-    assert_eq!(put("b", 1_000).await, Ok(Put::Stored));
+    assert_eq!(put("d", 1_000).await, Ok(Put::Stored));
     let traffic = bucket.proxy.traffic();
     assert_eq!((traffic.requests("HEAD"), traffic.requests("PUT")), (1, 1));
-    let large = bucket.file(TWO_PARTS);
-    assert_eq!(bucket.store.put_file("c", &large).await, Ok(Put::Stored));
-    assert_eq!(bucket.left().await.0.len(), 3);
+    assert_eq!(bucket.left().await.0.len(), 4);
+}
+
+#[tokio::test]
+async fn a_server_that_knows_no_conditions_may_learn_so_from_an_upload_in_parts() {
+    let bucket = Bucket::versioned().await;
+    bucket.proxy.set(sidetone_testkit::Fault::Unconditional);
+    let file = bucket.file(TWO_PARTS);
+    assert_eq!(bucket.store.put_file("a", &file).await, Ok(Put::Stored));
+    assert!(bucket.has("a", &file).await);
+    assert_eq!(bucket.store.put_file("a", &file).await, Ok(Put::Same));
+    assert_eq!(bucket.left().await, (vec![format!("{PREFIX}a")], vec![]));
 }
