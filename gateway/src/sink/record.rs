@@ -10,7 +10,7 @@ use sidetone_fleet::take::{Durable, Recorder, Take, TakeStart};
 use sidetone_media::{MediaTime, Packet};
 use sidetone_service::clock;
 use sidetone_wire::{CallEvent, CallId, GapReason, Party, RecordingId, Timestamp};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::permit::{Pause, Permit};
 use hold::Hold;
@@ -168,6 +168,11 @@ impl Record {
 
     /// The call is over, or goes on without us.
     pub(crate) fn end(mut self, at: MediaTime) {
+        if let State::Held(hold) = &mut self.state {
+            hold.lose();
+            let call = self.of.call;
+            warn!(%call, "over before anybody said whether it may be recorded: it is not");
+        }
         self.stop(at, false);
     }
 

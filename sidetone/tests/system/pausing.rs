@@ -1,12 +1,13 @@
 //! What is said while a recording is paused is in nothing that is kept.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
 use sidetone_room::token::Token;
 use sidetone_service::clock;
-use sidetone_testkit::{LivekitServer, Tone, User, id, items};
+use sidetone_testkit::{LivekitServer, Tone, ToneSpeaker, User, id, items};
 use sidetone_wire::Recording;
 
 use crate::office::{self, AGENT, CUSTOMER, LEVEL_DBFS};
@@ -25,6 +26,10 @@ const EDGE_MS: i64 = 100;
 /// Lets the call go on for a while.
 async fn talk(seconds: u64) {
     tokio::time::sleep(Duration::from_secs(seconds)).await;
+}
+
+async fn say(party: &ToneSpeaker, tone: anyhow::Result<Tone>) {
+    party.say(tone.unwrap()).await.unwrap();
 }
 
 async fn ask(user: &User, call: &str, what: &str) -> Value {
@@ -74,15 +79,9 @@ async fn what_is_said_in_a_pause_is_in_no_output_also_when_the_process_is_killed
     let paused = ask(&user, &call, "pause").await;
     let paused_at = clock::wall();
     assert_eq!(paused["recording"]["state"], "paused");
-    customer
-        .say(Tone::new(CARD_NUMBER, LEVEL_DBFS).unwrap())
-        .await
-        .unwrap();
+    say(&customer, Tone::new(CARD_NUMBER, LEVEL_DBFS)).await;
     talk(2).await;
-    customer
-        .say(Tone::pair(KEY, LEVEL_DBFS - 6.0).unwrap())
-        .await
-        .unwrap();
+    say(&customer, Tone::pair(KEY, LEVEL_DBFS - 6.0)).await;
     talk(2).await;
 
     system.kill();
@@ -94,15 +93,9 @@ async fn what_is_said_in_a_pause_is_in_no_output_also_when_the_process_is_killed
         (call.clone(), &json!("paused"))
     );
     talk(2).await;
-    customer
-        .say(Tone::new(CARD_NUMBER, LEVEL_DBFS).unwrap())
-        .await
-        .unwrap();
+    say(&customer, Tone::new(CARD_NUMBER, LEVEL_DBFS)).await;
     talk(1).await;
-    customer
-        .say(Tone::new(CUSTOMER, LEVEL_DBFS).unwrap())
-        .await
-        .unwrap();
+    say(&customer, Tone::new(CUSTOMER, LEVEL_DBFS)).await;
     let resumed = ask(&user, &call, "resume").await;
     let resumed_at = clock::wall();
     assert_eq!(resumed["recording"]["state"], "recording");
@@ -119,14 +112,24 @@ async fn what_is_said_in_a_pause_is_in_no_output_also_when_the_process_is_killed
         assert_eq!(recording.pauses.len(), 1, "{:?}", recording.pauses);
         assert_eq!(json!(recording.pauses[0].by), me["id"]);
     }
-    let (before, after) = (&recordings[0], &recordings[1]);
+    assert_paused_to_its_end(&user, &recordings[0], asked_at..=paused_at).await;
+    assert_paused_from_its_start(&user, &recordings[1], resumed_at, left_at).await;
+    assert_audited(&user, &call, &me["id"]).await;
+    let seen = prying.end();
+    println!("{} files were read", seen.files);
+    assert!(seen.files > 50);
+    assert!(seen.open.is_empty(), "sound in the open: {:?}", seen.open);
+}
+
+/// A recording that was cut off in its pause.
+async fn assert_paused_to_its_end(user: &User, before: &Recording, asked: RangeInclusive<i64>) {
     let since = before.started_at.unix_ms();
     let from_ms = before.pauses[0].from_ms.cast_signed();
     assert!(
-        (asked_at..=paused_at).contains(&(since + from_ms)),
+        asked.contains(&(since + from_ms)),
         "{from_ms} ms after {since}"
     );
-    for sound in sounds(&user, before).await {
+    for sound in sounds(user, before).await {
         Stereo::says(
             &sound.left,
             CUSTOMER,
@@ -142,11 +145,20 @@ async fn what_is_said_in_a_pause_is_in_no_output_also_when_the_process_is_killed
         sound.is_silent_from(from_ms + EDGE_MS);
         assert_nothing_of_the_pause(&sound);
     }
+}
+
+/// A recording that began in the pause.
+async fn assert_paused_from_its_start(
+    user: &User,
+    after: &Recording,
+    resumed_at: i64,
+    left_at: i64,
+) {
     let since = after.started_at.unix_ms();
     let to_ms = after.pauses[0].to_ms.cast_signed();
     assert_eq!(after.pauses[0].from_ms, 0);
     assert!(since + to_ms <= resumed_at);
-    for sound in sounds(&user, after).await {
+    for sound in sounds(user, after).await {
         Stereo::is_silent(&sound.left, (0, to_ms - EDGE_MS));
         Stereo::is_silent(&sound.right, (0, to_ms - EDGE_MS));
         let talk = (to_ms + REACTION_MS, left_at - since - REACTION_MS);
@@ -154,11 +166,6 @@ async fn what_is_said_in_a_pause_is_in_no_output_also_when_the_process_is_killed
         Stereo::says(&sound.right, AGENT, CUSTOMER, talk);
         assert_nothing_of_the_pause(&sound);
     }
-    assert_audited(&user, &call, &me["id"]).await;
-    let seen = prying.end();
-    println!("{} files were read", seen.files);
-    assert!(seen.files > 50);
-    assert!(seen.open.is_empty(), "sound in the open: {:?}", seen.open);
 }
 
 /// Who paused, resumed, and why, is in the audit log.

@@ -268,6 +268,18 @@ fn nothing_is_kept_of_a_call_without_consent() {
 }
 
 #[test]
+fn nothing_is_kept_of_a_call_that_is_over_before_the_answer() {
+    let mut desk = Desk::new();
+    desk.says(Customer, 0);
+    assert!(desk.asks(0));
+    let record = desk.bus.record.take().unwrap();
+    record.end(desk.moment(900).0);
+    desk.answer(1000, RecordingRule::default());
+    assert!(desk.told().is_empty());
+    assert!(desk.events().is_empty());
+}
+
+#[test]
 fn a_call_that_is_paused_already_has_a_take_that_is_paused_before_anything_is_in_it() {
     let mut desk = Desk::new();
     desk.says(Customer, 0);
