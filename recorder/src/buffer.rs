@@ -101,7 +101,7 @@ impl Shared {
     pub(crate) fn packet(&self, party: Party, packet: &Packet) {
         let size = packet.payload.len() + MAX_OVERHEAD_BYTES;
         let mut inner = self.lock();
-        if inner.pause.leaves_out(packet) || self.discarded.load(Ordering::Relaxed) {
+        if inner.pause.leaves_out(packet) || self.is_discarded() {
             return;
         }
         if packet.codec != Codec::Opus || packet.payload.len() > MAX_PAYLOAD_BYTES {
@@ -139,6 +139,9 @@ impl Shared {
     }
 
     fn add(&self, inner: &mut Inner, write: impl FnOnce(&mut Encoder, &mut Vec<u8>)) {
+        if self.is_discarded() {
+            return;
+        }
         let before = inner.bytes.len();
         write(&mut inner.encoder, &mut inner.bytes);
         let added = inner.bytes.len() - before;
@@ -153,7 +156,10 @@ impl Shared {
             Pause::Never | Pause::Until(_) => (at, MAX_WAITING),
         };
         inner.pause = Pause::Since(since);
-        if inner.waiting.len() < room {
+        if self.is_discarded() {
+            drop(inner);
+            durable(Ok(()));
+        } else if inner.waiting.len() < room {
             inner.waiting.push(durable);
             self.add(&mut inner, |_, bytes| {
                 record::write_pause(since, by, bytes);
@@ -167,6 +173,10 @@ impl Shared {
     /// Keeps what is from `at` on.
     pub(crate) fn resume(&self, at: MediaTime, durable: Durable) {
         let mut inner = self.lock();
+        if self.is_discarded() {
+            drop(inner);
+            return durable(Ok(()));
+        }
         if inner.waiting.len() >= MAX_WAITING - 1 {
             drop(inner);
             return durable(Err(too_many_waiting()));

@@ -149,8 +149,9 @@ impl<'a> Flusher<'a> {
     fn sort_out(&mut self, stop: bool) {
         let (ended, erased) = (&mut self.ended, &mut self.erased);
         let mut left = 0;
-        self.takes.retain(|take| {
+        self.takes.retain_mut(|take| {
             if take.is_discarded() {
+                take.forget();
                 erased.push(take.recording());
                 left += 1;
             } else if take.is_complete() {

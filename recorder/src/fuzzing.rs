@@ -49,4 +49,3 @@ pub fn spool_records(bytes: &[u8]) {
     assert!(count <= bytes.len());
     assert!(records.is_whole() || records.next().is_none());
 }
-

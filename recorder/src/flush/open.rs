@@ -231,6 +231,15 @@ impl Open {
         }
     }
 
+    /// Nothing of it will be kept: which is what whoever waits for a pause wanted.
+    pub(super) fn forget(&mut self) {
+        let held = self.pending.iter().filter(|(number, _)| *number > 0);
+        self.shared.release(held.map(|(_, body)| body.len()).sum());
+        self.pending.clear();
+        self.waiting.extend(self.shared.take_waiting());
+        self.tell(&Ok(()));
+    }
+
     /// The flusher stops: says what could not be written.
     pub(super) fn leave(&mut self) {
         self.refuse(&io::Error::other("the recorder is shutting down"));

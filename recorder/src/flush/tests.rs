@@ -148,7 +148,10 @@ fn recovered(folder: &std::path::Path, n: u128) -> Result<(Vec<u64>, Tail), Spoo
 impl Flusher<'_> {
     /// Whether all that a take heard is durable.
     fn has_durable(&self, n: u128, shared: &Shared) -> bool {
-        let take = self.takes.iter().find(|take| take.recording() == recording(n));
+        let take = self
+            .takes
+            .iter()
+            .find(|take| take.recording() == recording(n));
         take.is_some_and(|take| !take.holds_back()) && shared.held_bytes() == 0
     }
 }
@@ -318,6 +321,41 @@ fn a_running_take_holds_little_memory_and_gives_back_what_a_burst_took() {
     let held = takes[0].capacity_bytes() + flusher.takes[0].capacity_bytes();
     assert!(held < 32 << 10, "{held} bytes");
     assert_eq!(core.budget.load(Ordering::Relaxed), takes[0].held_bytes());
+}
+
+#[test]
+fn a_discarded_take_gives_back_its_memory_and_its_files_and_confirms_every_pause() {
+    let mut world = World::new();
+    let core = world.core.clone();
+    let mut flusher = Flusher::new(&core);
+    let takes = [world.begin(1), world.begin(2)];
+    let told = Arc::new(AtomicUsize::new(0));
+    let tell = || -> Durable {
+        let told = told.clone();
+        Box::new(move |result| {
+            told.fetch_add(usize::from(result.is_ok()), Ordering::Relaxed);
+        })
+    };
+    world.hear(&takes);
+    let next = world.disk.calls();
+    // the sync: what was written stays pending
+    world.disk.fail(next + 7..next + 8);
+    world.flush(&mut flusher);
+    world.hear(&takes);
+    let at = MediaTime::from_samples(world.heard * 960);
+    takes[0].pause(at, "user-7", tell());
+    takes[0].discard();
+    core.erase(&[recording(2)]);
+    world.flush(&mut flusher);
+    takes[1].pause(at, "user-7", tell());
+    takes[1].end(Some(at));
+    world.hear(&takes);
+    world.flush(&mut flusher);
+    assert_eq!(told.load(Ordering::Relaxed), 2);
+    assert_eq!(core.budget.load(Ordering::Relaxed), 0);
+    assert!(spool::files(world.folder.path()).unwrap().is_empty());
+    let backlog = core.backlog();
+    assert_eq!((backlog.recording, backlog.sealing), (0, 0));
 }
 
 /// One step of a take's life before the power is cut.

@@ -19,9 +19,7 @@ fn segment(keys: &Keys, segment: u32, first: u32, bodies: &[&[u8]]) -> (Vec<u8>,
     let path = path_of(folder.path(), keys.recording, segment);
     let mut ends = Vec::new();
     for (number, body) in (first..).zip(bodies) {
-        spool
-            .append(&Local, number, body, &mut Vec::new())
-            .unwrap();
+        spool.append(&Local, number, body, &mut Vec::new()).unwrap();
         ends.push(path.metadata().unwrap().len() as usize);
     }
     (std::fs::read(path).unwrap(), ends)
@@ -69,7 +67,10 @@ fn a_file_cut_anywhere_gives_the_batches_before_the_cut() {
             Ok((bodies, holes, tail)) => {
                 assert_eq!(bodies.len(), ends.iter().filter(|&&end| end <= cut).count());
                 assert!(holes.is_empty() && tail != Tail::Damaged, "cut at {cut}");
-                assert_eq!(tail == Tail::Whole, ends.contains(&cut) || bodies.is_empty() && tail == Tail::Whole);
+                assert_eq!(
+                    tail == Tail::Whole,
+                    ends.contains(&cut) || bodies.is_empty() && tail == Tail::Whole
+                );
             }
             Err(error) => assert!(matches!(error, SpoolError::Empty) && cut < ends[0], "{cut}"),
         }
@@ -97,7 +98,11 @@ fn a_flipped_bit_anywhere_is_found_and_costs_at_most_its_batch_and_those_not_yet
         let mut expected = bodies.clone();
         if hit + MAX_UNSYNCED_BATCHES + 1 < bodies.len() {
             expected.remove(hit);
-            assert_eq!((holes, tail), (vec![hit as u32 + 1], Tail::Whole), "bit {bit}");
+            assert_eq!(
+                (holes, tail),
+                (vec![hit as u32 + 1], Tail::Whole),
+                "bit {bit}"
+            );
         } else {
             expected.truncate(hit);
             assert_eq!((holes, tail), (vec![], Tail::Torn), "bit {bit}");
@@ -166,10 +171,12 @@ fn another_file_and_one_of_the_former_format_are_told_apart() {
 #[test]
 fn each_name_in_the_folder_is_known_for_what_it_is() {
     let id = RecordingId(sidetone_service::clock::new_id());
-    let known = |rest: &str| kind_of(&format!("{id}{rest}")).map(|(of, kind)| {
-        assert_eq!(of, id);
-        kind
-    });
+    let known = |rest: &str| {
+        kind_of(&format!("{id}{rest}")).map(|(of, kind)| {
+            assert_eq!(of, id);
+            kind
+        })
+    };
     assert_eq!(known(".take"), Some(Kind::Take(0)));
     assert_eq!(known(".12.take"), Some(Kind::Take(12)));
     assert_eq!(known(".0.enc"), Some(Kind::Media));

@@ -43,7 +43,10 @@ fn take_files(spool: &Path) -> Vec<std::path::PathBuf> {
 
 fn spooled_bytes(studio: &Studio) -> u64 {
     let takes = take_files(&studio.spool());
-    takes.iter().map(|take| take.metadata().unwrap().len()).sum()
+    takes
+        .iter()
+        .map(|take| take.metadata().unwrap().len())
+        .sum()
 }
 
 #[test]
@@ -108,7 +111,10 @@ fn a_crash_between_the_sealed_take_and_its_removal_from_the_spool_seals_nothing_
     let second = recovered.sealed(recording);
     assert_eq!(first.manifest.sha256, second.manifest.sha256);
     assert_eq!(first.manifest.object, second.manifest.object);
-    assert_eq!(take_files(&recovered.spool()), Vec::<std::path::PathBuf>::new());
+    assert_eq!(
+        take_files(&recovered.spool()),
+        Vec::<std::path::PathBuf>::new()
+    );
 }
 
 #[test]
@@ -158,7 +164,10 @@ fn damage_in_the_middle_costs_the_batch_it_is_in_and_the_gap_is_listed() {
     let degraded = gaps.iter().find(|gap| gap.reason == GapReason::Degraded);
     let degraded = degraded.expect("a listed gap");
     assert!(degraded.to_ms - degraded.from_ms <= 1_100, "{gaps:?}");
-    assert!(degraded.from_ms > 2_000 && degraded.to_ms < 5_000, "{gaps:?}");
+    assert!(
+        degraded.from_ms > 2_000 && degraded.to_ms < 5_000,
+        "{gaps:?}"
+    );
     let kept = recovered.spool().join(format!("{recording}.damaged"));
     assert!(kept.exists(), "kept for a person to see");
 }

@@ -35,7 +35,10 @@ fn a_spool_that_the_ledger_does_not_know_as_it_is_is_refused() {
     let (folder, ledger) = Studio::new().close();
     std::fs::remove_file(folder.path().join("spool/identity")).unwrap();
     let refused = Studio::open(folder, ledger).map(|_| ()).unwrap_err();
-    assert!(refused.to_string().contains("empty where one is known"), "{refused}");
+    assert!(
+        refused.to_string().contains("empty where one is known"),
+        "{refused}"
+    );
 }
 
 #[test]
@@ -110,7 +113,10 @@ fn a_full_disk_costs_what_does_not_fit_in_memory_the_gap_is_exact_and_it_goes_on
     // while the disk refuses, so are new takes
     wait_for("a refusal", || studio.recorder.backlog().error.is_some());
     let refused = studio.begin_as(new_id()).map(|_| ());
-    assert!(matches!(refused, Err(TakeError::Disk { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(TakeError::Disk { .. })),
+        "{refused:?}"
+    );
     disk.free().unwrap();
     wait_for("the disk's return", || on_disk() > 200_000);
     wait_for("an even keel", || !take.is_degraded());

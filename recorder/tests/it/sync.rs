@@ -59,7 +59,8 @@ fn measure(folder: &tempfile::TempDir, takes: usize, how: &str) -> [u128; 3] {
             // as often as the flusher does it: what the disk does between is part of it
             std::thread::sleep(recorder::FLUSH_EVERY);
             for file in &files {
-                file.write_all_at(&batch, (round * BATCH_BYTES) as u64).unwrap();
+                file.write_all_at(&batch, (round * BATCH_BYTES) as u64)
+                    .unwrap();
             }
             let started = clock::now();
             if how == "syncfs" {
@@ -78,7 +79,11 @@ fn measure(folder: &tempfile::TempDir, takes: usize, how: &str) -> [u128; 3] {
 /// Writes 100 MB/s to the same file system, and never syncs.
 fn write_much(folder: &Path, stop: &AtomicBool) {
     let path = folder.join("neighbour");
-    let mut file = OpenOptions::new().create(true).append(true).open(&path).unwrap();
+    let mut file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .unwrap();
     let piece = vec![0xa5; 10 << 20];
     let mut written = 0;
     while !stop.load(Ordering::Relaxed) {
