@@ -71,6 +71,7 @@ impl Parts {
         let node = NodeId(format!("gateway-{:08x}", random::u64() as u32));
         let keys = keyring(settings)?;
         let store = tools::recordings_store(settings).await?;
+        tools::check_in_background(store.clone());
         let api = control_api::load(
             settings,
             fleet.clone(),

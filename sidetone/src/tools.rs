@@ -67,6 +67,16 @@ pub(crate) async fn recordings_store(settings: &Settings) -> anyhow::Result<Stor
     Ok(Store::s3(settings).await?)
 }
 
+/// Asks whether the store can be used, and says so if not. Beside everything else: recordings wait
+/// in the spool for a store that is away, and nothing waits for the answer.
+pub(crate) fn check_in_background(store: Store) {
+    tokio::spawn(async move {
+        if let Err(error) = store.check().await {
+            tracing::error!(%error, "recordings wait in the spool until the store can be used");
+        }
+    });
+}
+
 pub(crate) fn credentials(access: &LivekitAccess) -> Credentials {
     Credentials::new(&access.api_key, access.api_secret.expose_secret())
 }
