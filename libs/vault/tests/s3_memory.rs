@@ -1,5 +1,10 @@
 //! In a process of its own, since others' memory would be counted with it.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so by panicking"
+)]
+
 use std::time::Duration;
 
 use sidetone_testkit::{FaultProxy, S3Server};
@@ -33,7 +38,7 @@ async fn a_large_upload_is_never_in_memory_as_a_whole() {
         std::fs::File::create(&file)
             .unwrap()
             .set_len(bytes)
-            .unwrap()
+            .unwrap();
     };
     make(6 << 20);
     store.put_file("small", &file).await.unwrap();
