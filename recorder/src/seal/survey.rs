@@ -136,21 +136,18 @@ impl Told {
         if opus::is_dtx(payload) {
             return;
         }
-        match opus::parse(payload) {
-            Ok(frames) => {
-                if CHANNELS.contains(&party) {
-                    self.grid.observe(lane.at);
-                }
-                let indivisible = u64::from(frames.toc().frame_samples()) > SLOT_SAMPLES;
-                self.tracks
-                    .observe((party, lane.track), lane.at, end, indivisible);
-            }
+        let Ok(frames) = opus::parse(payload) else {
             // nobody can play it
-            Err(_) => {
-                let end = end.max(lane.at + SLOT_SAMPLES);
-                self.gaps.add(lane.at, end, GapReason::Degraded);
-            }
+            let end = end.max(lane.at + SLOT_SAMPLES);
+            self.gaps.add(lane.at, end, GapReason::Degraded);
+            return;
+        };
+        if CHANNELS.contains(&party) {
+            self.grid.observe(lane.at);
         }
+        let indivisible = u64::from(frames.toc().frame_samples()) > SLOT_SAMPLES;
+        self.tracks
+            .observe((party, lane.track), lane.at, end, indivisible);
     }
 
     fn finish(mut self, manifest: Manifest, key: DataKey, wrapped: WrappedKey) -> Survey {

@@ -165,10 +165,7 @@ impl Studio {
 
 fn sha256_of(bytes: &[u8]) -> String {
     use sha2::Digest as _;
-    sha2::Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex::encode(sha2::Sha256::digest(bytes))
 }
 
 /// A packet of one CELT frame of 20 ms.
