@@ -438,9 +438,12 @@ async fn a_take_that_is_erased_on_its_way_leaves_nothing_anywhere() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_take_that_is_erased_while_it_is_being_put_is_destroyed_by_the_next_process_too() {
     let desk = Desk::new().await;
-    desk.ledger.set(|booking| match booking.state {
-        TakeState::Stored => Answer::Hang,
-        _ => Answer::Asked,
+    desk.ledger.set(|booking| {
+        if booking.state == TakeState::Stored {
+            Answer::Hang
+        } else {
+            Answer::Asked
+        }
     });
     let take = desk.takes(1)[0];
     until("it is put", || desk.objects().len() == 2).await;
