@@ -139,11 +139,7 @@ pub(crate) async fn set(
 }
 
 /// The pause webhook's secret as its row keeps it.
-fn wrapped(
-    app: &App,
-    tenant: &Tenant,
-    secret: &SecretString,
-) -> Result<String, Problem> {
+fn wrapped(app: &App, tenant: &Tenant, secret: &SecretString) -> Result<String, Problem> {
     if Secret::read(secret.expose_secret()).is_none() {
         let message = "is not whsec_ and 24 to 64 bytes in base64";
         return Err(Problem::invalid_field("pauseWebhookSecret", message));
