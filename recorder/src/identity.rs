@@ -45,17 +45,16 @@ pub(crate) async fn agree(
     let write = |identity: &Identity| -> io::Result<()> {
         disk::write_whole(disk, &path, &serde_json::to_vec(identity)?)
     };
-    let mut identity = match known {
-        Some(identity) => identity,
-        None => {
-            let made = Identity {
-                spool: clock::new_id(),
-                token: None,
-            };
-            // before it is claimed: a second try must be by the same name
-            write(&made)?;
-            made
-        }
+    let mut identity = if let Some(identity) = known {
+        identity
+    } else {
+        let made = Identity {
+            spool: clock::new_id(),
+            token: None,
+        };
+        // before it is claimed: a second try must be by the same name
+        write(&made)?;
+        made
     };
     let claim = SpoolClaim {
         spool: identity.spool,

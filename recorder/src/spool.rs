@@ -146,7 +146,8 @@ pub(crate) fn files(spool_dir: &Path) -> io::Result<Vec<SpoolEntry>> {
 
 /// Whether a file looks like a spool file and is none of a recording.
 pub(crate) fn is_foreign(name: &str) -> bool {
-    name.ends_with(".take") && kind_of(name).is_none()
+    let extension = name.rsplit_once('.').map(|(_, extension)| extension);
+    extension == Some(EXTENSION) && kind_of(name).is_none()
 }
 
 fn kind_of(name: &str) -> Option<(RecordingId, Kind)> {

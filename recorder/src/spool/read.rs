@@ -273,19 +273,15 @@ impl<S: Source> Segment<S> {
             self.expected = number.checked_add(1);
             return Ok(Next::Batch(number));
         }
-        match self.behind_damage(body)? {
-            Some((at, number)) => {
-                self.at = at;
-                self.expected = Some(number);
-                self.next(body)
-            }
-            None => {
-                let rest = self.length - self.at;
-                self.at = self.length;
-                let torn = rest <= SEARCH_BYTES as u64;
-                Ok(Next::End(if torn { Tail::Torn } else { Tail::Damaged }))
-            }
+        if let Some((at, number)) = self.behind_damage(body)? {
+            self.at = at;
+            self.expected = Some(number);
+            return self.next(body);
         }
+        let rest = self.length - self.at;
+        self.at = self.length;
+        let torn = rest <= SEARCH_BYTES as u64;
+        Ok(Next::End(if torn { Tail::Torn } else { Tail::Damaged }))
     }
 
     /// Opens the batch at `at` into `body`, if one of the expected number is there; gives its

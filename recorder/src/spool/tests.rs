@@ -29,8 +29,11 @@ fn whole(bodies: &[&[u8]]) -> (Vec<u8>, Vec<usize>) {
     segment(&new_keys(), 0, 0, bodies)
 }
 
+/// Bodies, numbers behind a hole, how it ended.
+type Found = (Vec<Vec<u8>>, Vec<u32>, Tail);
+
 /// What of the segments can be read: bodies, numbers behind a hole, how it ended.
-fn read(segments: &[&[u8]]) -> Result<(Vec<Vec<u8>>, Vec<u32>, Tail), SpoolError> {
+fn read(segments: &[&[u8]]) -> Result<Found, SpoolError> {
     let mut batches = Batches::read(segments.to_vec(), &keyring())?;
     let (mut bodies, mut holes) = (Vec::new(), Vec::new());
     while let Some(batch) = batches.next().unwrap() {
