@@ -7,7 +7,7 @@ use crate::takes::{manifest, sound};
 use crate::world::{Held, User, World};
 
 struct Stored {
-    world: World,
+    _world: World,
     admin: User,
     call: Held,
     id: RecordingId,
@@ -21,7 +21,7 @@ impl Stored {
         call.known_to(&admin).await;
         let id = world.stored(&call).await;
         Self {
-            world,
+            _world: world,
             admin,
             call,
             id,

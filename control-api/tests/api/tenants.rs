@@ -2,7 +2,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::json;
 use sidetone_wire::{CallEvent, RecordingId, Timestamp};
 
-use crate::world::World;
+use crate::world::{User, World};
 
 #[tokio::test]
 async fn what_belongs_to_another_tenant_is_not_there() {
@@ -39,34 +39,7 @@ async fn what_belongs_to_another_tenant_is_not_there() {
         assert_eq!(status, StatusCode::NOT_FOUND, "{method} {path}");
         assert_eq!(body["code"], "not_found");
     }
-    let writes = [
-        (
-            Method::POST,
-            format!("{}/recording/pause", call.path()),
-            json!({}),
-        ),
-        (
-            Method::POST,
-            format!("{}/recording/resume", call.path()),
-            json!({}),
-        ),
-        (
-            Method::PUT,
-            format!("{}/consent", call.path()),
-            json!({"consent": "denied"}),
-        ),
-        (
-            Method::PUT,
-            format!("/api/recordings/{recording}/hold"),
-            json!({"held": true, "reason": "none"}),
-        ),
-    ];
-    for (method, path, body) in writes {
-        let request = admin.request(method.clone(), &path).json(&body);
-        let (status, body) = crate::world::answer(request).await;
-        assert_eq!(status, StatusCode::NOT_FOUND, "{method} {path}");
-        assert_eq!(body["code"], "not_found");
-    }
+    refuses_writes(&admin, &call.path(), recording).await;
     for path in ["/api/calls", "/api/calls/active"] {
         assert_eq!(admin.read(path).await["items"], json!([]));
         assert_eq!(acme.read(path).await["items"].as_array().unwrap().len(), 1);
@@ -80,6 +53,30 @@ async fn what_belongs_to_another_tenant_is_not_there() {
         "nobody listened to anything: {:?}",
         gateway.commands()
     );
+}
+
+/// Nothing of another tenant's call or recording can be changed.
+async fn refuses_writes(user: &User, call: &str, recording: RecordingId) {
+    let writes = [
+        (Method::POST, format!("{call}/recording/pause"), json!({})),
+        (Method::POST, format!("{call}/recording/resume"), json!({})),
+        (
+            Method::PUT,
+            format!("{call}/consent"),
+            json!({"consent": "denied"}),
+        ),
+        (
+            Method::PUT,
+            format!("/api/recordings/{recording}/hold"),
+            json!({"held": true, "reason": "none"}),
+        ),
+    ];
+    for (method, path, body) in writes {
+        let request = user.request(method.clone(), &path).json(&body);
+        let (status, body) = crate::world::answer(request).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{method} {path}");
+        assert_eq!(body["code"], "not_found");
+    }
 }
 
 #[tokio::test]
