@@ -69,8 +69,9 @@ bench: tools tools-bench ## what calls cost, against the yardsticks (about 15 mi
 	target/release/loadtests bench
 
 .PHONY: soak
-soak: tools ## calls for hours: does anything grow?
-	cargo build --release --package loadtests
+soak: tools $(DIST) ## hours of kills and calls: is anything lost, does anything grow?
+	cargo build --release --package loadtests --package sidetone
+	target/release/loadtests kills
 	target/release/loadtests soak
 
 .PHONY: clean

@@ -8,6 +8,7 @@ mod bench;
 mod burst;
 mod carrier;
 mod child;
+mod kills;
 mod listen;
 mod ours;
 mod process;
@@ -32,6 +33,8 @@ enum Scenario {
     Bench(bench::Bench),
     /// Ten supervisors ask for every call at once: when are all tracks heard?
     Burst(burst::Burst),
+    /// Kills a system in the middle of its calls: what is lost of their recordings?
+    Kills(kills::Kills),
     /// From the click to the first sound, against a system that runs.
     Listen(listen::Listen),
     /// Calls that begin and end for a long time: does anything grow?
@@ -62,6 +65,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().scenario {
         Scenario::Bench(bench) => bench.run(),
         Scenario::Burst(burst) => burst.run(),
+        Scenario::Kills(kills) => kills.run(),
         Scenario::Listen(listen) => listen.run(),
         Scenario::Soak(soak) => soak.run(),
         Scenario::Publish(publish) => publish.run(),

@@ -26,6 +26,7 @@ use crate::disk::Disk;
 use crate::sealed::{self, MAX_FILES, Sealed, SealedFile};
 use crate::spool::{self, Batches, SpoolError};
 use media::{Done, MediaFiles};
+pub(crate) use object::OBJECTS;
 use object::object_name;
 use replay::Replay;
 use survey::Survey;

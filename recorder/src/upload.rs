@@ -108,7 +108,7 @@ pub(crate) async fn run(core: Arc<Core>, store: Store, ledger: Arc<dyn Ledger>) 
 }
 
 async fn tidy(store: &Store) {
-    match store.abort_orphans(TIDY_EVERY).await {
+    match store.abort_orphans(crate::seal::OBJECTS, TIDY_EVERY).await {
         Ok(0) => {}
         Ok(removed) => tracing::info!(removed, "puts that were cut off are removed from the store"),
         Err(error) => tracing::warn!(%error, "puts that were cut off stay in the store for a day"),

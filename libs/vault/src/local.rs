@@ -124,9 +124,16 @@ impl Local {
         .await
     }
 
-    pub(crate) async fn abort_orphans(&self, older_than: Duration) -> Result<usize, StoreError> {
-        self.blocking("", move |root| {
-            remove_temporaries(root, older_than, 0).map_err(|error| failed("list", root, &error))
+    pub(crate) async fn abort_orphans(
+        &self,
+        folder: &str,
+        older_than: Duration,
+    ) -> Result<usize, StoreError> {
+        self.blocking(folder, move |folder| {
+            match remove_temporaries(folder, older_than, 0) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+                removed => removed.map_err(|error| failed("list", folder, &error)),
+            }
         })
         .await
     }

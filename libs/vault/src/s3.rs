@@ -53,8 +53,7 @@ pub struct Settings {
     /// Region. Default as `AWS_REGION`, the profile or the instance says; with an endpoint
     /// `us-east-1`, if none of them does.
     pub region: Option<String>,
-    /// Begins every object's key, as it stands. Default none. Danger: uploads below it that nobody
-    /// ended are given up after a day, also those of others who share the bucket without one.
+    /// Begins every object's key, as it stands. Default none.
     pub prefix: String,
     /// Whether the bucket is named in the path instead of the host. Default no; most servers that
     /// are not Amazon's want it.
@@ -274,8 +273,12 @@ impl S3 {
         self.list_from(prefix, after, LIST_MAX).await
     }
 
-    pub(crate) async fn abort_orphans(&self, older_than: Duration) -> Result<usize, StoreError> {
-        self.abort_uploads(older_than).await
+    pub(crate) async fn abort_orphans(
+        &self,
+        folder: &str,
+        older_than: Duration,
+    ) -> Result<usize, StoreError> {
+        self.abort_uploads(folder, older_than).await
     }
 
     /// The bucket and where it is, for the operator.

@@ -208,15 +208,19 @@ impl Store {
         }
     }
 
-    /// Removes what puts that were cut off have left, if they began longer ago than `older_than`;
-    /// gives how many.
+    /// Removes what puts of objects in `folder` (a name's beginning, with its slash) that were cut
+    /// off have left, if they began longer ago than `older_than`; gives how many.
     ///
     /// # Errors
     /// When the store cannot do it.
-    pub async fn abort_orphans(&self, older_than: Duration) -> Result<usize, StoreError> {
+    pub async fn abort_orphans(
+        &self,
+        folder: &str,
+        older_than: Duration,
+    ) -> Result<usize, StoreError> {
         match self {
-            Self::Local(local) => local.abort_orphans(older_than).await,
-            Self::S3(s3) => s3.abort_orphans(older_than).await,
+            Self::Local(local) => local.abort_orphans(folder, older_than).await,
+            Self::S3(s3) => s3.abort_orphans(folder, older_than).await,
         }
     }
 

@@ -2,6 +2,9 @@
 
 use sidetone_wire::Manifest;
 
+/// Where all objects of recordings are.
+pub(crate) const OBJECTS: &str = "objects/";
+
 /// The name of a take's media: `objects/<tenant>/<yyyy>/<mm>/<recording>.enc`, and
 /// `<recording>.<channel>.enc` for a further file, which holds that channel alone.
 pub(super) fn object_name(manifest: &Manifest, channel: u8) -> String {
@@ -9,7 +12,7 @@ pub(super) fn object_name(manifest: &Manifest, channel: u8) -> String {
     let (year, month) = (&started[..4], &started[5..7]);
     let tenant = folder_name(&manifest.tenant);
     let recording = manifest.recording;
-    let folder = format!("objects/{tenant}/{year}/{month}");
+    let folder = format!("{OBJECTS}{tenant}/{year}/{month}");
     match channel {
         0 => format!("{folder}/{recording}.enc"),
         _ => format!("{folder}/{recording}.{channel}.enc"),

@@ -126,7 +126,10 @@ async fn a_put_that_was_cut_off_leaves_nothing_under_the_name() {
     // a crash leaves the temporary file; it is no object, and goes with the orphans
     std::fs::write(temporary_of(&path).unwrap(), b"half").unwrap();
     assert!(place.names("", None).await.is_empty());
-    let orphans = async |secs| place.store.abort_orphans(Duration::from_secs(secs)).await;
+    let orphans = async |secs| {
+        let age = Duration::from_secs(secs);
+        place.store.abort_orphans("a/", age).await
+    };
     assert_eq!(orphans(3_600).await, Ok(0));
     place
         .store

@@ -71,8 +71,12 @@ impl S3 {
         }
     }
 
-    /// Gives up uploads below our prefix that began longer ago than `older_than`; gives how many.
-    pub(super) async fn abort_uploads(&self, older_than: Duration) -> Result<usize, StoreError> {
+    /// Gives up uploads of objects in `folder` that began longer ago than `older_than`; gives how many.
+    pub(super) async fn abort_uploads(
+        &self,
+        folder: &str,
+        older_than: Duration,
+    ) -> Result<usize, StoreError> {
         let age_ms = i64::try_from(older_than.as_millis()).unwrap_or(i64::MAX);
         let before = clock::wall().saturating_sub(age_ms);
         let (mut key_marker, mut upload_marker) = (None, None);
@@ -83,7 +87,7 @@ impl S3 {
                 .client
                 .list_multipart_uploads()
                 .bucket(&self.inner.settings.bucket)
-                .prefix(&self.inner.settings.prefix)
+                .prefix(self.key(folder))
                 .set_key_marker(key_marker)
                 .set_upload_id_marker(upload_marker)
                 .send();

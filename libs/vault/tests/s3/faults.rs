@@ -176,7 +176,7 @@ async fn every_verb_ends_in_time_on_a_server_that_says_nothing() {
         store.head("a"),
         store.list("", None),
         store.erase("a"),
-        store.abort_orphans(Duration::ZERO),
+        store.abort_orphans("", Duration::ZERO),
         store.check(),
     );
     let errors: [StoreError; 5] = [

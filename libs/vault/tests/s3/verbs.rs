@@ -143,21 +143,23 @@ async fn uploads_that_nobody_ended_are_given_up_when_they_are_old() {
     let file = bucket.file(TWO_PARTS);
     // the process is gone in the middle of the second part
     bucket.proxy.set_on("PUT", sidetone_testkit::Fault::Hang);
-    let cut = bucket.store.put_file("a", &file);
+    let cut = bucket.store.put_file("objects/a", &file);
     assert!(
         tokio::time::timeout(Duration::from_millis(500), cut)
             .await
             .is_err()
     );
     bucket.proxy.set(sidetone_testkit::Fault::Pass);
-    assert_eq!(bucket.left().await.1, [format!("{PREFIX}a")]);
+    assert_eq!(bucket.left().await.1, [format!("{PREFIX}objects/a")]);
+    let orphans = async |folder, age| bucket.store.abort_orphans(folder, age).await;
     let hundred_years = Duration::from_hours(876_000);
-    assert_eq!(bucket.store.abort_orphans(hundred_years).await, Ok(0));
+    assert_eq!(orphans("objects/", hundred_years).await, Ok(0));
     assert_eq!(bucket.left().await.1.len(), 1);
     let hour = Duration::from_hours(1);
-    assert_eq!(bucket.store.abort_orphans(hour).await, Ok(1));
+    assert_eq!(orphans("others/", hour).await, Ok(0));
+    assert_eq!(orphans("objects/", hour).await, Ok(1));
     assert_eq!(bucket.left().await.1.len(), 0);
-    assert_eq!(bucket.store.abort_orphans(hour).await, Ok(0));
+    assert_eq!(orphans("objects/", hour).await, Ok(0));
     assert_eq!(bucket.store.put_file("a", &file).await, Ok(Put::Stored));
 }
 
