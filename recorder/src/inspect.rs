@@ -125,7 +125,7 @@ fn problem(
                 Err(error) => Some(error.to_string()),
             }
         }
-        Stage::Sealed => match Sealed::read(spool_dir, recording) {
+        Stage::Sealed => match Sealed::read(spool_dir, recording, keyring) {
             Ok(sealed) => sealed.and_then(|sealed| missing(spool_dir, &sealed)),
             Err(error) => Some(error.to_string()),
         },

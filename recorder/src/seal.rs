@@ -91,7 +91,7 @@ pub(crate) fn seal(
     let survey = Survey::of(&spool, spool.open(&segments)?)?;
     let damaged = survey.damaged;
     let sealed = spool.write(survey, spool.open(&segments)?)?;
-    sealed.write(disk, spool_dir).map_err(failed)?;
+    sealed.write(disk, spool_dir, keyring).map_err(failed)?;
     if damaged {
         tracing::error!(%recording, "the spool file was damaged: what can be read of it is sealed, and it is kept");
         spool::put_aside(disk, spool_dir, recording).map_err(failed)?;
@@ -113,7 +113,7 @@ impl Spool<'_> {
 
     /// What says that the take is complete, if it is.
     fn sealed(&self) -> Result<Option<Sealed>, SealError> {
-        match Sealed::read(self.dir, self.recording) {
+        match Sealed::read(self.dir, self.recording, self.keyring) {
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 tracing::error!(recording = %self.recording, %error, "the take is sealed again");
                 Ok(None)

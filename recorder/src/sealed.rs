@@ -1,19 +1,26 @@
-//! What a sealed take leaves in the spool for the uploader: `<recording>.sealed`, JSON that is
-//! written last and removed last, beside the encrypted files it names.
+//! What a sealed take leaves in the spool for the uploader: `<recording>.sealed`, which is written
+//! last and removed last, beside the encrypted files it names.
+//!
+//! It is JSON: whose it is, the wrapped data key, and under that key everything else, since a
+//! booking has the names of who spoke.
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
-use sidetone_wire::{Booking, RecordingId};
+use sidetone_vault::{KeyError, Keyring, chunked};
+use sidetone_wire::{Booking, RecordingId, WrappedKey};
 
 use crate::disk::{self, Disk};
 
 const EXTENSION: &str = "sealed";
 
-/// A file's size at most: a manifest has at most a thousand gaps and pauses.
-const MAX_BYTES: u64 = 4 << 20;
+/// A file's size at most: a manifest has at most a thousand gaps and pauses, and base64 adds a
+/// third.
+const MAX_BYTES: u64 = 6 << 20;
 
 /// A take that is complete and waits for the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +29,17 @@ pub(crate) struct Sealed {
     pub(crate) booking: Booking,
     /// Its media files.
     pub(crate) files: Vec<SealedFile>,
+}
+
+/// The file as it lies there.
+#[derive(Serialize, Deserialize)]
+struct Envelope {
+    recording: RecordingId,
+    /// Slug of the tenant for whom the key is wrapped.
+    tenant: String,
+    key: WrappedKey,
+    /// An encrypted object (libs/vault) with the [`Sealed`] as JSON; base64.
+    sealed: String,
 }
 
 /// An encrypted file of a take.
@@ -35,13 +53,38 @@ pub(crate) struct SealedFile {
 
 impl Sealed {
     /// Writes it durably. The files it names are durable before.
-    pub(crate) fn write(&self, disk: &dyn Disk, spool_dir: &Path) -> io::Result<()> {
+    pub(crate) fn write(
+        &self,
+        disk: &dyn Disk,
+        spool_dir: &Path,
+        keyring: &Keyring,
+    ) -> io::Result<()> {
+        let Booking { manifest, key, .. } = &self.booking;
+        let data_key = keyring
+            .unwrap(key, &manifest.tenant, manifest.recording)
+            .map_err(io::Error::other)?;
+        let mut sealer = chunked::Sealer::new(Vec::new(), &data_key)?;
+        sealer.write_all(&serde_json::to_vec(self)?)?;
+        let envelope = Envelope {
+            recording: manifest.recording,
+            tenant: manifest.tenant.clone(),
+            key: key.clone(),
+            sealed: STANDARD.encode(sealer.finish()?.0),
+        };
         let path = path_of(spool_dir, self.recording());
-        disk::write_whole(disk, &path, &serde_json::to_vec(self)?)
+        disk::write_whole(disk, &path, &serde_json::to_vec(&envelope)?)
     }
 
     /// Reads that of a recording; `None` when there is none.
-    pub(crate) fn read(spool_dir: &Path, recording: RecordingId) -> io::Result<Option<Self>> {
+    ///
+    /// # Errors
+    /// `InvalidData` when it is damaged; another kind when it is of another master key, or the
+    /// disk refuses.
+    pub(crate) fn read(
+        spool_dir: &Path,
+        recording: RecordingId,
+        keyring: &Keyring,
+    ) -> io::Result<Option<Self>> {
         let path = path_of(spool_dir, recording);
         let file = match File::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -53,8 +96,18 @@ impl Sealed {
             let text = format!("{} is damaged: {why}", path.display());
             io::Error::new(io::ErrorKind::InvalidData, text)
         };
-        let sealed: Self = serde_json::from_slice(&bytes).map_err(|error| broken(&error))?;
-        if sealed.recording() != recording {
+        let envelope: Envelope = serde_json::from_slice(&bytes).map_err(|error| broken(&error))?;
+        let data_key = keyring
+            .unwrap(&envelope.key, &envelope.tenant, recording)
+            .map_err(|error| match error {
+                KeyError::Rejected | KeyError::Malformed => broken(&error),
+                KeyError::OtherMaster { .. } | KeyError::NoRandomness => io::Error::other(error),
+            })?;
+        let stored = STANDARD.decode(&envelope.sealed);
+        let stored = stored.map_err(|error| broken(&error))?;
+        let plain = chunked::open_whole(&data_key, &stored).map_err(|error| broken(&error))?;
+        let sealed: Self = serde_json::from_slice(&plain).map_err(|error| broken(&error))?;
+        if envelope.recording != recording || sealed.recording() != recording {
             return Err(broken(&"it is another recording's"));
         }
         for (n, named) in sealed.files.iter().enumerate() {
@@ -112,10 +165,15 @@ pub(crate) const MAX_FILES: usize = 8;
 
 #[cfg(test)]
 mod tests {
-    use sidetone_wire::{CallId, Manifest, TakeState, Timestamp, WrappedKey};
+    use sidetone_vault::DataKey;
+    use sidetone_wire::{CallId, Channel, Manifest, Party, TakeState, Timestamp};
 
     use super::*;
     use crate::disk::Local;
+
+    fn keyring(byte: u8) -> Keyring {
+        Keyring::from_base64(&STANDARD.encode([byte; 32]).into()).unwrap()
+    }
 
     fn sealed(n: u128) -> Sealed {
         let recording = RecordingId(uuid::Uuid::from_u128(n));
@@ -127,7 +185,11 @@ mod tests {
             tenant: "acme".into(),
             started_at: Timestamp::from_unix_ms(1_793_000_000_000),
             duration_ms: 1,
-            channels: Vec::new(),
+            channels: vec![Channel {
+                index: 0,
+                party: Party::Customer,
+                name: Some("Zoë Marker".into()),
+            }],
             gaps: Vec::new(),
             pauses: Vec::new(),
             object: object.clone(),
@@ -137,10 +199,8 @@ mod tests {
             software: String::new(),
             extra: Vec::new(),
         };
-        let key = WrappedKey {
-            key_id: "0".into(),
-            wrapped: "AAAA".into(),
-        };
+        let key = DataKey::generate().unwrap();
+        let key = keyring(1).wrap(&key, "acme", recording).unwrap();
         Sealed {
             booking: Booking {
                 manifest,
@@ -160,10 +220,10 @@ mod tests {
         let spool = folder.path();
         for n in [3, 1, 2] {
             let sealed = sealed(n);
-            sealed.write(&Local, spool).unwrap();
+            sealed.write(&Local, spool, &keyring(1)).unwrap();
             std::fs::write(spool.join(&sealed.files[0].file), b"x").unwrap();
             assert_eq!(
-                Sealed::read(spool, sealed.recording()).unwrap(),
+                Sealed::read(spool, sealed.recording(), &keyring(1)).unwrap(),
                 Some(sealed)
             );
         }
@@ -174,7 +234,7 @@ mod tests {
         remove(&Local, spool, ids[0]).unwrap();
         remove(&Local, spool, ids[0]).unwrap();
         assert_eq!(list(spool).unwrap(), ids[1..]);
-        assert_eq!(Sealed::read(spool, ids[0]).unwrap(), None);
+        assert_eq!(Sealed::read(spool, ids[0], &keyring(1)).unwrap(), None);
         assert!(!spool.join(file_name(ids[0], 0)).exists());
     }
 
@@ -184,15 +244,28 @@ mod tests {
         let spool = folder.path();
         let good = sealed(1);
         let path = path_of(spool, good.recording());
+        let written = |sealed: &Sealed| {
+            sealed.write(&Local, spool, &keyring(1)).unwrap();
+            std::fs::read(path_of(spool, sealed.recording())).unwrap()
+        };
         let mut foreign = good.clone();
         foreign.files[0].file = "../secret".into();
-        let other = sealed(2);
-        let json = |sealed: &Sealed| serde_json::to_vec(sealed).unwrap();
-        let whole = json(&good);
-        for bytes in [json(&foreign), json(&other), whole[..90].to_vec(), vec![]] {
+        let foreign = written(&foreign);
+        let other = written(&sealed(2));
+        let whole = written(&good);
+        let text = String::from_utf8(whole.clone()).unwrap();
+        assert!(!text.contains("Marker"), "{text}");
+        let mut flipped = whole.clone();
+        let at = text.find("sealed\":\"").unwrap() + 200;
+        flipped[at] ^= 1;
+        for bytes in [foreign, other, whole[..90].to_vec(), vec![], flipped] {
             std::fs::write(&path, bytes).unwrap();
-            let read = Sealed::read(spool, good.recording());
+            let read = Sealed::read(spool, good.recording(), &keyring(1));
             assert_eq!(read.unwrap_err().kind(), io::ErrorKind::InvalidData);
         }
+        std::fs::write(&path, whole).unwrap();
+        let read = Sealed::read(spool, good.recording(), &keyring(2));
+        assert_eq!(read.unwrap_err().kind(), io::ErrorKind::Other);
+        assert!(Sealed::read(spool, good.recording(), &keyring(1)).is_ok());
     }
 }

@@ -205,7 +205,8 @@ impl Uploader {
     }
 
     async fn attempt(&self, recording: RecordingId) -> Result<Outcome, Failure> {
-        let read = move |core: &Core| Sealed::read(core.spool_dir(), recording);
+        let read =
+            move |core: &Core| Sealed::read(core.spool_dir(), recording, &core.settings.keyring);
         let Some(sealed) = self.blocking(read).await? else {
             return Ok(Outcome::Gone);
         };

@@ -222,7 +222,7 @@ impl World {
             let folder = self.folder.path();
             match crate::seal::seal(&self.disk, folder, &keyring(), recording(n)) {
                 Ok(sealed) => {
-                    let read = Sealed::read(folder, recording(n)).unwrap();
+                    let read = Sealed::read(folder, recording(n), &keyring()).unwrap();
                     assert_eq!(read, Some(sealed.clone()), "{calls:?}");
                     let manifest = sealed.booking.manifest;
                     assert!(manifest.gaps.is_empty(), "{calls:?}: {:?}", manifest.gaps);

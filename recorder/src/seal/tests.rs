@@ -139,7 +139,7 @@ impl Studio {
     fn seal(&self) -> (Manifest, Vec<Vec<u8>>) {
         let sealed = self.try_seal().unwrap();
         assert_eq!(
-            Sealed::read(self.path(), self.keys.recording).unwrap(),
+            Sealed::read(self.path(), self.keys.recording, &keyring()).unwrap(),
             Some(sealed.clone())
         );
         assert!(!self.spool_file().exists());
