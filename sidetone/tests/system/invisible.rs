@@ -14,6 +14,7 @@ const CLOSING_SLACK: Duration = Duration::from_secs(2);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn peers_on_livekits_own_sdk_see_and_hear_nothing_of_the_tap() {
+    let _machine = office::shared().await;
     let livekit = LivekitServer::start().await.unwrap();
     let system = office::start(&livekit).await;
     let user = system.login().await;
@@ -82,6 +83,7 @@ fn stranger(event: &Value) -> Option<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_joins_after_the_tap_serves_the_customer() {
+    let _machine = office::shared().await;
     let livekit = LivekitServer::start().await.unwrap();
     let system = office::start(&livekit).await;
     let user = system.login().await;
@@ -100,6 +102,7 @@ async fn an_agent_that_joins_after_the_tap_serves_the_customer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_room_closes_as_fast_with_the_tap_as_without() {
+    let _machine = office::shared().await;
     let livekit = LivekitServer::start().await.unwrap();
     let system = office::start(&livekit).await;
     let user = system.login().await;

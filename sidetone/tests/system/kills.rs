@@ -11,6 +11,7 @@ const MEDIAN_MS: u64 = 500;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_killed_five_times_in_ten_calls_keeps_each_of_them_once_but_for_its_last_moment()
 {
+    let _machine = office::alone().await;
     let kills = Kills {
         rounds: 5,
         calls: 10,

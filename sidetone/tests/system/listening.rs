@@ -18,6 +18,7 @@ const AUDIBLE_DBFS: f64 = -30.0;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_supervisor_hears_both_parties_apart_until_logging_out_and_nobody_else_does() {
+    let _machine = office::shared().await;
     let livekit = LivekitServer::start().await.unwrap();
     let system = office::start(&livekit).await;
     let user = system.login().await;
@@ -122,6 +123,7 @@ async fn intruder_sees(intruder: &mut PythonPeer) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_taken_back_is_silent_and_what_is_given_again_is_heard_twenty_times_in_a_row() {
+    let _machine = office::shared().await;
     let livekit = LivekitServer::start().await.unwrap();
     let system = office::start(&livekit).await;
     let user = system.login().await;
@@ -181,6 +183,7 @@ async fn what_is_taken_back_is_silent_and_what_is_given_again_is_heard_twenty_ti
 #[tokio::test(flavor = "multi_thread")]
 async fn one_connection_carries_sixteen_calls_at_once() {
     const CALLS: usize = 16;
+    let _machine = office::alone().await;
     let livekit = LivekitServer::start().await.unwrap();
     let system = office::start(&livekit).await;
     let user = system.login().await;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use sidetone_room::service::RoomService;
 use sidetone_room::token::{Credentials, Kind, Token};
 use sidetone_testkit::{LivekitServer, PythonPeer, System, Tone, ToneSpeaker};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Generous: the machine may be busy with other tests.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
@@ -16,6 +17,20 @@ pub(crate) const CUSTOMER: f64 = 440.0;
 pub(crate) const AGENT: f64 = 1000.0;
 /// How loud everybody is.
 pub(crate) const LEVEL_DBFS: f64 = -12.0;
+
+/// Two tests at a time have the machine: with more of them peers that decode every track fall
+/// behind, and what they hear late says nothing about us.
+static MACHINE: Semaphore = Semaphore::const_new(2);
+
+/// A test beside another one.
+pub(crate) async fn shared() -> SemaphorePermit<'static> {
+    MACHINE.acquire().await.unwrap()
+}
+
+/// A test that needs the machine for itself.
+pub(crate) async fn alone() -> SemaphorePermit<'static> {
+    MACHINE.acquire_many(2).await.unwrap()
+}
 
 /// The program that is shipped.
 pub(crate) fn binary() -> &'static Path {

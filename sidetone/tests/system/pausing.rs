@@ -67,6 +67,7 @@ fn assert_nothing_of_the_pause(sound: &Stereo) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_said_in_a_pause_is_in_no_output_also_when_the_process_is_killed_in_it() {
+    let _machine = office::shared().await;
     let livekit = LivekitServer::start().await.unwrap();
     let mut system = office::start(&livekit).await;
     let prying = Prying::into(&system.data_dir());
@@ -182,6 +183,7 @@ async fn assert_audited(user: &User, call: &str, me: &Value) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_pauses_by_the_tenants_rule_and_the_pause_ends_by_itself() {
     const HOLDS_S: u64 = 3;
+    let _machine = office::shared().await;
     let livekit = LivekitServer::start().await.unwrap();
     let system = office::start(&livekit).await;
     let user = system.login().await;

@@ -8,6 +8,7 @@ use crate::socket::Socket;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_is_told_of_a_call_of_who_speaks_and_of_its_end() {
+    let _machine = office::shared().await;
     let livekit = LivekitServer::start().await.unwrap();
     let system = office::start(&livekit).await;
     let user = system.login().await;

@@ -28,6 +28,7 @@ async fn talk(time: Duration) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recording_has_the_customer_left_and_the_agent_right_and_is_as_long_as_the_call() {
+    let _machine = office::shared().await;
     let livekit = LivekitServer::start().await.unwrap();
     let system = office::start(&livekit).await;
     let user = system.login().await;
@@ -57,6 +58,7 @@ async fn a_recording_has_the_customer_left_and_the_agent_right_and_is_as_long_as
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_joiner_a_mute_and_another_publication_are_where_they_were_in_the_call() {
+    let _machine = office::shared().await;
     let livekit = LivekitServer::start().await.unwrap();
     let system = office::start(&livekit).await;
     let user = system.login().await;

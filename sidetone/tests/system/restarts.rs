@@ -17,6 +17,7 @@ const LOST_MS: i64 = 1000;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_restarted_under_twenty_calls_leaves_each_one_recording_with_a_gap() {
     const CALLS: usize = 20;
+    let _machine = office::alone().await;
     let mut livekit = LivekitServer::start().await.unwrap();
     let system = office::start(&livekit).await;
     let user = system.login().await;
@@ -26,9 +27,7 @@ async fn a_server_restarted_under_twenty_calls_leaves_each_one_recording_with_a_
         parties.push(office::customer(&livekit, &room).await);
         parties.push(office::agent(&livekit, &room).await);
     }
-    let mut calls = Vec::new();
-    let mut tracks = Vec::new();
-    let mut supervisor = None;
+    let (mut calls, mut tracks, mut supervisor) = (Vec::new(), Vec::new(), None);
     for n in 0..CALLS {
         let call = id(&user.answered_call_in(&format!("call-{n}")).await);
         let grant = user.listen(&call).await;
@@ -92,6 +91,7 @@ async fn a_server_restarted_under_twenty_calls_leaves_each_one_recording_with_a_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_killed_in_a_call_finds_the_call_again_and_its_recording_is_kept() {
+    let _machine = office::shared().await;
     let livekit = LivekitServer::start().await.unwrap();
     let mut system = office::start(&livekit).await;
     let user = system.login().await;

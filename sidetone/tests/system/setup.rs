@@ -8,6 +8,7 @@ const OTHER_SECRET: &str = "another_secret_of_at_least_32_characters";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_secret_is_named_with_the_answer_until_the_server_takes_it() {
+    let _machine = office::shared().await;
     let mut livekit = LivekitServer::start().await.unwrap();
     let mut system = office::start_unready(&livekit, OTHER_SECRET);
     let text = system

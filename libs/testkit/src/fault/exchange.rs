@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::http::{Body, Head, Reader, Shape, Writer};
-use super::{Fault, Shared};
+use super::{Fault, InFlight, Shared};
 
 /// What is said without asking the server.
 const SLOW_DOWN: &str = "503 Slow Down";
@@ -19,7 +19,7 @@ pub(super) async fn all(client: &mut TcpStream, shared: &Arc<Shared>) -> io::Res
     let mut reader = Reader::new(reader);
     while let Some(request) = reader.head().await? {
         let mut changed = shared.plan.subscribe();
-        let (fault, _under_way) = shared.begin(request.word(0));
+        let (fault, under_way) = shared.begin(request.word(0));
         if fault == Fault::Refuse {
             return Err(ErrorKind::ConnectionReset.into());
         }
@@ -31,6 +31,7 @@ pub(super) async fn all(client: &mut TcpStream, shared: &Arc<Shared>) -> io::Res
         if let Fault::Delay(delay) = fault {
             tokio::time::sleep(delay).await;
         }
+        let closes = request.closes();
         let conditional = request.header("if-none-match").is_some();
         let refused = if fault == Fault::SlowDown {
             Some((SLOW_DOWN, "SlowDown"))
@@ -41,11 +42,13 @@ pub(super) async fn all(client: &mut TcpStream, shared: &Arc<Shared>) -> io::Res
         };
         let goes_on = if let Some((status, code)) = refused {
             refuse(&request, &mut reader, &mut writer, status, code).await?;
+            drop(under_way);
             true
         } else {
-            pass(&request, &mut reader, &mut writer, shared, fault).await?
+            let asked = (&request, under_way, fault);
+            pass(asked, &mut reader, &mut writer, shared).await?
         };
-        if !goes_on || request.closes() {
+        if !goes_on || closes {
             return writer.shutdown().await;
         }
     }
@@ -81,14 +84,16 @@ async fn refuse(
     writer.write_all(answer.as_bytes()).await
 }
 
+/// A request that is passed on, and what it meets.
+type Asked<'a> = (&'a Head, InFlight, Fault);
+
 /// Asks the server, shaping what goes there and what comes back. Gives whether the client's
 /// connection goes on.
 async fn pass(
-    request: &Head,
+    (request, under_way, fault): Asked<'_>,
     reader: &mut Reader<impl AsyncRead + Unpin>,
     writer: &mut (impl AsyncWrite + Unpin),
     shared: &Shared,
-    fault: Fault,
 ) -> io::Result<bool> {
     let mut server = TcpStream::connect(shared.upstream).await?;
     let (server_reader, mut server_writer) = server.split();
@@ -101,7 +106,8 @@ async fn pass(
     };
     // one after the other unless the client waits to be told to go on, or the server answers early
     let sending = reader.copy(request.request_body(), &mut to_server);
-    let answering = answer(request, Reader::new(server_reader), writer, shared, fault);
+    let asked = (request, under_way, fault);
+    let answering = answer(asked, Reader::new(server_reader), writer, shared);
     let mut whole = false;
     let outcome = {
         tokio::pin!(sending, answering);
@@ -124,11 +130,10 @@ async fn pass(
 
 /// Passes the server's answer on. Gives whether the connection could take another request.
 async fn answer(
-    request: &Head,
+    (request, under_way, fault): Asked<'_>,
     mut server: Reader<impl AsyncRead + Unpin>,
     writer: &mut (impl AsyncWrite + Unpin),
     shared: &Shared,
-    fault: Fault,
 ) -> io::Result<bool> {
     let mut head = loop {
         let head = server.head().await?.ok_or(ErrorKind::UnexpectedEof)?;
@@ -141,8 +146,13 @@ async fn answer(
         return Err(ErrorKind::ConnectionReset.into());
     }
     falsify(&mut head, fault);
-    writer.write_all(&head.bytes()).await?;
     let body = head.response_body(request.word(0));
+    // who has the whole answer asks the next thing before we are told that it is written
+    let mut under_way = Some(under_way);
+    if body == Body::Length(0) {
+        under_way = None;
+    }
+    writer.write_all(&head.bytes()).await?;
     let came = |bytes| shared.counts().traffic.response_body_bytes += bytes;
     let mut to_client = Writer {
         to: writer,
@@ -150,6 +160,7 @@ async fn answer(
         count: &came,
     };
     server.copy(body, &mut to_client).await?;
+    drop(under_way);
     Ok(body != Body::UntilClose && !head.closes())
 }
 
