@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
+use sidetone_service::backoff::Backoff;
 use sidetone_service::{Lifecycle, clock};
 use sidetone_vault::StoreError;
 use sidetone_wire::{Command, RecordingId};
@@ -21,7 +22,9 @@ use crate::app::{App, now, since_boot_ms};
 use crate::metrics;
 use crate::store::{self, Remains};
 
-/// How often what is too old is looked for, and what could not be erased is tried again.
+/// The first wait after something could not be erased; doubled up to [`SWEEP`].
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// How often what is too old is looked for.
 const SWEEP: Duration = Duration::from_mins(1);
 /// Recordings erased in one transaction: others write in between.
 const EXPIRE_AT_ONCE: u32 = 200;
@@ -52,24 +55,34 @@ impl App {
 
 /// Sweeps until the process drains; what is unfinished is finished after the next start.
 pub(crate) async fn run(app: Arc<App>, lifecycle: Lifecycle) -> anyhow::Result<()> {
-    let mut sweep = tokio::time::interval(SWEEP);
-    sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut backoff = Backoff::new(FIRST_WAIT, SWEEP);
     loop {
-        tokio::select! {
-            _ = sweep.tick() => {}
-            () = app.erasing.notified() => {}
+        let swept = tokio::select! {
+            swept = sweep_once(&app) => swept,
             () = lifecycle.draining() => return Ok(()),
-        }
+        };
+        let wait = match swept {
+            Ok(0) => {
+                backoff.reset();
+                SWEEP
+            }
+            Ok(_) => backoff.wait(),
+            Err(error) => {
+                let wait = backoff.wait();
+                error!(%error, ?wait, "erasing stopped; it goes on soon");
+                wait
+            }
+        };
         tokio::select! {
-            swept = sweep_once(&app) => if let Err(error) = swept {
-                error!(%error, "erasing stopped; it goes on in a minute");
-            },
+            () = tokio::time::sleep(wait) => {}
+            () = app.erasing.notified() => {}
             () = lifecycle.draining() => return Ok(()),
         }
     }
 }
 
-async fn sweep_once(app: &App) -> store::Result<()> {
+/// Gives how many recordings have remains that could not be removed.
+async fn sweep_once(app: &App) -> store::Result<usize> {
     let expired = expire(app).await?;
     if expired > 0 {
         info!(
@@ -83,7 +96,7 @@ async fn sweep_once(app: &App) -> store::Result<()> {
         info!(gone, left, took = ?clock::now() - start, "remains of erased recordings");
     }
     metrics::erasures_open(left);
-    Ok(())
+    Ok(left)
 }
 
 /// Erases what is older than its tenant's policy lets it be; gives how many.

@@ -57,7 +57,9 @@ async fn a_call_is_found_by_listing_and_both_parties_are_recorded_to_its_end() {
         length_ms.abs_diff(call_ms) <= 20,
         "a take of {length_ms} ms of {call_ms} ms"
     );
-    assert!(takes[0].latest.ms() <= length_ms);
+    // a first packet that came late makes the others early by as much
+    let beyond_ms = takes[0].latest.ms().saturating_sub(length_ms);
+    assert!(beyond_ms <= 60, "a packet {beyond_ms} ms behind the end");
     assert_eq!(world.endings(call).len(), 1);
 }
 
