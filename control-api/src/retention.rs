@@ -40,7 +40,13 @@ const AHEAD_MS: i64 = 10 * 60_000;
 impl App {
     /// Recordings were erased in the database: their remains go now.
     pub(crate) async fn erased(&self, recordings: Vec<RecordingId>) {
-        for recording in &recordings {
+        self.forget(&recordings).await;
+        self.erasing.notify_one();
+    }
+
+    /// Tells all who have something of erased recordings outside of the store.
+    async fn forget(&self, recordings: &[RecordingId]) {
+        for recording in recordings {
             self.renditions.forget(*recording);
         }
         for some in recordings.chunks(NAMED_AT_ONCE) {
@@ -49,7 +55,6 @@ impl App {
                 .command_all(Command::EraseTakes { recordings })
                 .await;
         }
-        self.erasing.notify_one();
     }
 }
 
@@ -120,7 +125,7 @@ async fn expire(app: &App) -> store::Result<usize> {
         let count = expired.len();
         total += count;
         metrics::expired(count);
-        app.erased(expired).await;
+        app.forget(&expired).await;
         if count < EXPIRE_AT_ONCE as usize {
             return Ok(total);
         }
