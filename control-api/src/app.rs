@@ -3,6 +3,7 @@
 use sidetone_fleet::Fleet;
 use sidetone_service::clock;
 use sidetone_vault::Keyring;
+use sidetone_wire::socket::CallEventType;
 use sidetone_wire::{Call, CallId, Command, TenantId, Timestamp, UserId};
 use tokio::sync::Notify;
 use tracing::warn;
@@ -78,13 +79,18 @@ impl App {
         }
     }
 
+    /// Tells a tenant's clients that a call began, changed or ended; `call` has its watchers.
+    /// Whoever changes a call ends here after the commit.
+    pub(crate) async fn announce(&self, kind: CallEventType, call: &Call) {
+        self.realtime.call_changed(kind, call).await;
+    }
+
     /// Tells a tenant's clients what a call is now. A failure to read it is logged: the next
     /// change repairs it.
     pub(crate) async fn tell_call(&self, tenant: TenantId, call: CallId) {
         match self.store.tenant(tenant).call(call, now()).await {
             Ok(Some(call)) => {
-                let kind = sidetone_wire::socket::CallEventType::Updated;
-                self.realtime.call_changed(kind, &call).await;
+                self.announce(CallEventType::Updated, &call).await;
             }
             Ok(None) => {}
             Err(error) => warn!(%call, %error, "a call's change could not be told to clients"),

@@ -109,5 +109,5 @@ async fn tell(app: &App, applied: Applied) {
         }
         app.enliven(&mut call);
     }
-    app.realtime.call_changed(kind, &call).await;
+    app.announce(kind, &call).await;
 }

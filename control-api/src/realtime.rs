@@ -18,7 +18,7 @@ use serde::Serialize;
 use sidetone_fleet::Fleet;
 use sidetone_service::{Lifecycle, clock};
 use sidetone_wire::socket::{CallEventMessage, CallEventType};
-use sidetone_wire::{Call, Signal, TenantId, Timestamp, UserId};
+use sidetone_wire::{Call, CallId, Signal, TenantId, Timestamp, UserId};
 use socketioxide::extract::SocketRef;
 use socketioxide::layer::SocketIoLayer;
 use socketioxide::operators::BroadcastOperators;
@@ -109,6 +109,28 @@ impl Realtime {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(call.client_id);
+    }
+
+    /// Tells all clients of a tenant.
+    #[allow(dead_code, reason = "for what is no call")]
+    pub(crate) async fn tell<T: Serialize + Sync>(
+        &self,
+        tenant: TenantId,
+        event: &'static str,
+        message: &T,
+    ) {
+        self.emit(vec![calls_room(tenant)], event, message).await;
+    }
+
+    /// Tells the clients that look at a call.
+    #[allow(dead_code, reason = "for what is no call")]
+    pub(crate) async fn tell_followers<T: Serialize + Sync>(
+        &self,
+        call: CallId,
+        event: &'static str,
+        message: &T,
+    ) {
+        self.emit(vec![levels::room(call)], event, message).await;
     }
 
     /// Cuts off the clients of one session.

@@ -12,6 +12,7 @@ mod audit;
 mod calls;
 mod check;
 mod columns;
+mod effects;
 mod erasure;
 mod events;
 mod health;

@@ -126,7 +126,7 @@ async fn close(
         warn!(call = %id, code = reason.code, "a call was closed without word from its gateway");
         metrics::call_ended(reason.class.as_str());
         app.realtime.levels.ended(id);
-        app.realtime.call_changed(CallEventType::Ended, &call).await;
+        app.announce(CallEventType::Ended, &call).await;
     }
     Ok(())
 }

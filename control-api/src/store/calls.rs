@@ -1,5 +1,6 @@
 //! Calls as their tenant sees them.
 
+use sidetone_wire::socket::CallEventType;
 use sidetone_wire::{
     Call, CallId, CallStatus, Control, Direction, EndReason, RecordingFlag, RecordingId, Timestamp,
     Upstream,
@@ -7,6 +8,7 @@ use sidetone_wire::{
 use sqlx::any::AnyRow;
 
 use super::columns::{Columns as _, Statement, contains};
+use super::effects::{self, Change};
 use super::{Result, Store, Tenant, Tx, takes, watchers};
 
 /// Columns of a call, with its newest stored recording.
@@ -288,6 +290,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<Call>> {
         let mut tx = self.write().await?;
+        let before_it = in_transaction(&mut tx, id, now).await?;
         let done = sqlx::query(
             "UPDATE calls SET status = 'ended', end_class = $1, end_code = $2, \
              ended_at = CASE WHEN seen_at > $3 THEN seen_at ELSE $3 END \
@@ -309,6 +312,14 @@ impl Store {
             .await?;
         takes::lamp(&mut tx, id).await?;
         let call = in_transaction(&mut tx, id, now).await?;
+        if let Some(after) = call.clone() {
+            let change = Change {
+                kind: CallEventType::Ended,
+                before: before_it,
+                after,
+            };
+            effects::follow(&mut tx, &[change], now).await?;
+        }
         tx.commit().await?;
         Ok(call)
     }

@@ -11,6 +11,7 @@ use sidetone_wire::{
 use tracing::info;
 
 use super::columns::{Columns as _, json};
+use super::effects::{self, Change};
 use super::{Result, Store, Tx, calls, pauses, takes, tenants};
 
 /// What an event changed.
@@ -32,14 +33,25 @@ impl Store {
     ) -> Result<Option<Applied>> {
         let mut tx = self.write().await?;
         let fresh = advance(&mut tx, event).await?;
-        let changed = change(&mut tx, event, fresh, trusted, now).await?;
         let id = event.call;
+        let before = calls::in_transaction(&mut tx, id, now).await?;
+        let changed = change(&mut tx, event, fresh, trusted, now).await?;
         let applied = match changed {
             Some(kind) => calls::in_transaction(&mut tx, id, now)
                 .await?
                 .map(|call| Applied { kind, call }),
             None => None,
         };
+        if let Some(Applied { kind, call }) = &applied {
+            let kind = *kind;
+            let after = call.clone();
+            let change = Change {
+                kind,
+                before,
+                after,
+            };
+            effects::follow(&mut tx, &[change], now).await?;
+        }
         tx.commit().await?;
         Ok(applied)
     }
