@@ -46,6 +46,12 @@ test("a problem keeps its code and its words", async () => {
   expect(error.message).toBe("Somebody else has it.");
 });
 
+test("a problem names the fields that are wrong", async () => {
+  const errors = [{ field: "slug", message: "is taken" }, { field: 3 }, null];
+  answer(422, { code: "validation_failed", detail: "slug: is taken", errors });
+  expect([...(await failure()).fields]).toEqual([["slug", "Is taken."]]);
+});
+
 test("an error page that is not ours gets words of ours", async () => {
   answer(503, "<html>Bad gateway</html>");
   const error = await failure();

@@ -12,6 +12,8 @@ export class ApiError extends Error {
     message: string,
     /** Seconds after which another try makes sense, if the server said so. */
     readonly retryAfterSeconds?: number,
+    /** What is wrong with which field, as sentences. */
+    readonly fields: ReadonlyMap<string, string> = new Map(),
   ) {
     super(message);
   }
@@ -35,7 +37,7 @@ export interface Page<T> {
 
 export interface RequestOptions {
   body?: unknown;
-  query?: Record<string, string | number | undefined>;
+  query?: Record<string, string | number | boolean | undefined>;
   signal?: AbortSignal;
   /** Finishes even if the page is left meanwhile. */
   keepalive?: boolean;
@@ -65,6 +67,22 @@ const PLAIN: Partial<Record<number, string>> = {
   504: "The server did not get an answer in time.",
 };
 
+/** What a problem says about single fields. */
+function fieldErrors(body: unknown): Map<string, string> {
+  const errors: unknown = typeof body === "object" && body !== null && Reflect.get(body, "errors");
+  const fields = new Map<string, string>();
+  if (!Array.isArray(errors)) return fields;
+  for (const each of errors as unknown[]) {
+    if (typeof each !== "object" || each === null) continue;
+    const field: unknown = Reflect.get(each, "field");
+    const message: unknown = Reflect.get(each, "message");
+    if (typeof field === "string" && typeof message === "string") {
+      fields.set(field, sentence(message));
+    }
+  }
+  return fields;
+}
+
 async function problem(response: Response): Promise<ApiError> {
   let body: unknown;
   try {
@@ -84,12 +102,13 @@ async function problem(response: Response): Promise<ApiError> {
     field("code") ?? "unknown",
     sentence(field("detail") ?? field("title") ?? plain),
     retryAfter > 0 ? retryAfter : undefined,
+    fieldErrors(body),
   );
 }
 
 /** Sends a request to our own server and reads its JSON. Throws `ApiError` and nothing else. */
 export async function request<T>(
-  method: "GET" | "POST" | "PUT" | "DELETE",
+  method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE",
   path: string,
   { body, query, signal, keepalive = false }: RequestOptions = {},
 ): Promise<T> {
