@@ -3,4 +3,4 @@
 /**
  * Where the call lives.
  */
-export type Upstream = "livekit" | "vapi" | "retell" | "twilio" | "sip" | "api";
+export type Upstream = "livekit" | "vapi" | "retell" | "twilio" | "bland" | "elevenlabs" | "telnyx" | "plivo" | "vonage" | "exotel" | "jambonz" | "audiohook" | "audiosocket" | "sip" | "api";

@@ -73,6 +73,24 @@ words! {
         Retell = "retell",
         /// Twilio Media Streams.
         Twilio = "twilio",
+        /// Bland.
+        Bland = "bland",
+        /// ElevenLabs.
+        Elevenlabs = "elevenlabs",
+        /// Telnyx media streaming.
+        Telnyx = "telnyx",
+        /// Plivo audio streaming.
+        Plivo = "plivo",
+        /// Vonage's WebSocket endpoint.
+        Vonage = "vonage",
+        /// Exotel's voice stream.
+        Exotel = "exotel",
+        /// jambonz, which speaks mod_audio_fork.
+        Jambonz = "jambonz",
+        /// Genesys AudioHook.
+        Audiohook = "audiohook",
+        /// Asterisk's AudioSocket.
+        Audiosocket = "audiosocket",
         /// A SIP trunk.
         Sip = "sip",
         /// Registered through the API, without audio.

@@ -44,6 +44,12 @@ ids! {
     TenantId;
     /// A person or an API key's owner.
     UserId;
+    /// A tenant's branch.
+    BranchId;
+    /// A phone number that belongs to a tenant.
+    PhoneNumberId;
+    /// A tenant's account at a vendor.
+    ConnectionId;
     /// One take: a recording of a call from its start to its end.
     RecordingId;
 }

@@ -4,8 +4,10 @@
 //! times are RFC 3339 UTC, ids are UUIDv7. TypeScript types are generated from this crate into
 //! `dashboard/src/wire/` (`cargo test -p sidetone-wire` fails when they drift).
 
+pub mod branch;
 pub mod call;
 pub mod command;
+pub mod connection;
 pub mod event;
 pub mod id;
 pub mod live;
@@ -13,14 +15,22 @@ pub mod recording;
 pub mod session;
 pub mod socket;
 pub mod time;
+pub mod transcript;
 
+pub use branch::{Branch, BranchPulse, PhoneNumber};
 pub use call::{
     Call, CallStatus, Capability, Consent, Control, Direction, EndClass, EndReason, Levels, Party,
     RecordingFlag, RecordingState, Upstream, WatchMode, Watcher,
 };
 pub use command::{Command, CommandError, MonitorRoom, Reply};
+pub use connection::{
+    Connection, ConnectionKind, ConnectionTest, HmacAlgorithm, SignatureEncoding, TestOutcome,
+    WebhookAuth, WebhookScheme,
+};
 pub use event::{CallEvent, CallFacts, Numbered, Signal};
-pub use id::{CallId, NodeId, RecordingId, TenantId, UserId};
+pub use id::{
+    BranchId, CallId, ConnectionId, NodeId, PhoneNumberId, RecordingId, TenantId, UserId,
+};
 pub use live::{ListenGrant, ListenTrack, LivekitListen};
 pub use recording::{
     Backlog, Booked, Booking, Channel, Gap, GapReason, Manifest, MediaFile, Pause, Recording,
@@ -28,3 +38,6 @@ pub use recording::{
 };
 pub use session::{Me, Role};
 pub use time::Timestamp;
+pub use transcript::{
+    Sentiment, Transcript, TranscriptFormat, TranscriptSegment, TranscriptUpdate,
+};

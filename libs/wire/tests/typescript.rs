@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use sidetone_wire::socket::{CallEventMessage, LevelsMessage, StreamMessage};
-use sidetone_wire::{Backlog, Call, ListenGrant, Me, Recording};
+use sidetone_wire::{
+    Backlog, Branch, BranchPulse, Call, Connection, ConnectionTest, ListenGrant, Me, PhoneNumber,
+    Recording, Transcript, TranscriptFormat, TranscriptUpdate,
+};
 use ts_rs::{Config, TS};
 
 /// What the dashboard reads; whatever these types contain comes along.
@@ -18,6 +21,14 @@ fn export(directory: &Path) {
     Me::export_all(&config).expect("the type can be written");
     CallEventMessage::export_all(&config).expect("the type can be written");
     LevelsMessage::export_all(&config).expect("the type can be written");
+    Transcript::export_all(&config).expect("the type can be written");
+    TranscriptFormat::export_all(&config).expect("the type can be written");
+    TranscriptUpdate::export_all(&config).expect("the type can be written");
+    Branch::export_all(&config).expect("the type can be written");
+    BranchPulse::export_all(&config).expect("the type can be written");
+    PhoneNumber::export_all(&config).expect("the type can be written");
+    Connection::export_all(&config).expect("the type can be written");
+    ConnectionTest::export_all(&config).expect("the type can be written");
     StreamMessage::export_all(&config).expect("the type can be written");
 }
 
