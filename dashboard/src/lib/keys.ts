@@ -4,7 +4,7 @@ import { useEffect, useRef } from "react";
 export type KeyMap = Partial<Record<string, (event: KeyboardEvent) => void>>;
 
 /** Whether the key belongs to what has the focus: text being typed, a slider, an open menu. */
-function isTaken(event: KeyboardEvent): boolean {
+export function isTaken(event: KeyboardEvent): boolean {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return true;
   const target = event.target;
   if (!(target instanceof HTMLElement)) return false;

@@ -1,20 +1,21 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { lazy, Suspense, useEffect, useState } from "react";
-import { Redirect, Route, Switch } from "wouter";
+import { Redirect, Route, Switch, useLocation } from "wouter";
 import { createListener, ListenerContext } from "@/audio/context";
 import { unlockOnFirstGesture } from "@/audio/output";
+import { Loading } from "@/components/states";
 import { useKeys } from "@/lib/keys";
-import { LivePage } from "@/pages/live/live-page";
+import { pageAt, pagesFor } from "@/pages/registry";
 import { Connection } from "@/realtime/connection";
 import { ConnectionContext } from "@/realtime/context";
 import type { Me } from "@/wire/Me";
+import { Boundary } from "./boundary";
 import { KeysHelp } from "./keys-help";
 import { Rail } from "./rail";
 import { TopBar } from "./top-bar";
+import { useGoKeys, usePaletteKey } from "./shell-keys";
 
-const HistoryPage = lazy(() => import("@/pages/history/history-page"));
-const RecordingsPage = lazy(() => import("@/pages/recordings/recordings-page"));
-const SettingsPage = lazy(() => import("@/pages/settings/settings-page"));
+const Palette = lazy(() => import("./palette"));
 
 /** What is there while somebody is logged in: one connection, one listener, the rail, the pages. */
 export function Shell({ me }: { me: Me }) {
@@ -22,6 +23,7 @@ export function Shell({ me }: { me: Me }) {
   const [connection] = useState(() => new Connection(client));
   const [listener] = useState(createListener);
   const [helpShown, setHelpShown] = useState(false);
+  const [paletteShown, setPaletteShown] = useState(false);
   useEffect(() => connection.open(), [connection]);
   useEffect(() => unlockOnFirstGesture(), []);
   useEffect(() => {
@@ -33,6 +35,8 @@ export function Shell({ me }: { me: Me }) {
     };
   }, [listener]);
   useKeys({ "?": () => setHelpShown(true) });
+  useGoKeys(me);
+  usePaletteKey(() => setPaletteShown((shown) => !shown));
 
   return (
     <ConnectionContext value={connection}>
@@ -40,32 +44,48 @@ export function Shell({ me }: { me: Me }) {
         <div className="flex h-full">
           <Rail me={me} />
           <div className="flex min-w-0 flex-1 flex-col">
-            <TopBar me={me} onHelp={() => setHelpShown(true)} />
+            <TopBar
+              me={me}
+              onHelp={() => setHelpShown(true)}
+              onSearch={() => setPaletteShown(true)}
+            />
             <main className="relative min-h-0 flex-1">
-              <Suspense>
-                <Switch>
-                  <Route path="/live/:callId?">
-                    {({ callId }) => <LivePage me={me} callId={callId} />}
-                  </Route>
-                  <Route path="/history/:callId?">
-                    {({ callId }) => <HistoryPage callId={callId} />}
-                  </Route>
-                  <Route path="/recordings">
-                    <RecordingsPage me={me} />
-                  </Route>
-                  <Route path="/settings">
-                    <SettingsPage me={me} />
-                  </Route>
-                  <Route>
-                    <Redirect to="/live" replace />
-                  </Route>
-                </Switch>
-              </Suspense>
+              <Pages me={me} />
             </main>
           </div>
         </div>
-        <KeysHelp open={helpShown} onOpenChange={setHelpShown} />
+        <KeysHelp me={me} open={helpShown} onOpenChange={setHelpShown} />
+        {paletteShown && (
+          <Suspense>
+            <Palette
+              me={me}
+              onClose={() => setPaletteShown(false)}
+              onHelp={() => setHelpShown(true)}
+            />
+          </Suspense>
+        )}
       </ListenerContext>
     </ConnectionContext>
+  );
+}
+
+/** The page of the location. */
+function Pages({ me }: { me: Me }) {
+  const [location] = useLocation();
+  return (
+    <Boundary key={pageAt(location)?.to}>
+      <Suspense fallback={<Loading what="the page" />}>
+        <Switch>
+          {pagesFor(me).map(({ to, Page }) => (
+            <Route key={to} path={`${to}/:id?`}>
+              {({ id }) => <Page me={me} id={id} />}
+            </Route>
+          ))}
+          <Route>
+            <Redirect to="/live" replace />
+          </Route>
+        </Switch>
+      </Suspense>
+    </Boundary>
   );
 }

@@ -1,6 +1,5 @@
-import { CircleHelp, LogOut, Monitor, Moon, Sun, Volume2, VolumeOff } from "lucide-react";
+import { CircleHelp, LogOut, Monitor, Moon, Search, Sun, Volume2, VolumeOff } from "lucide-react";
 import { useLocation } from "wouter";
-import { useActiveCalls } from "@/api/calls";
 import { errorText } from "@/api/client";
 import { useLogout } from "@/api/session";
 import { unlock, useUnlocked } from "@/audio/output";
@@ -16,26 +15,36 @@ import {
   DropdownMenuTrigger,
 } from "@/components/ui/dropdown-menu";
 import { Tooltip } from "@/components/ui/tooltip";
+import { Kbd } from "@/components/ui/kbd";
 import { cn } from "@/lib/cn";
 import { words } from "@/lib/format";
 import { setTheme, useTheme, type Theme } from "@/lib/theme";
-import { useLink, useStream } from "@/realtime/context";
-import { isEnded } from "@/realtime/patches";
+import { useLink } from "@/realtime/context";
+import { pageAt } from "@/pages/registry";
 import type { Me } from "@/wire/Me";
-import { pageName } from "./rail";
+import { ActiveCalls } from "./active-calls";
+import { isMac } from "./shell-keys";
 
 interface Props {
   me: Me;
   onHelp: () => void;
+  onSearch: () => void;
 }
 
-export function TopBar({ me, onHelp }: Props) {
+export function TopBar({ me, onHelp, onSearch }: Props) {
   const [location] = useLocation();
   return (
     <header className="flex h-12 shrink-0 items-center gap-1.5 border-b border-line bg-surface px-4">
-      <h1 className="text-sm font-semibold">{pageName(location)}</h1>
+      <h1 className="text-sm font-semibold">{pageAt(location)?.name}</h1>
       <ActiveCalls />
       <div className="flex-1" />
+      <Button variant="quiet" aria-label="Go to, find, do" onClick={onSearch}>
+        <Search aria-hidden />
+        <span aria-hidden className="flex gap-0.5 max-lg:hidden">
+          <Kbd>{isMac ? "⌘" : "Ctrl"}</Kbd>
+          <Kbd>K</Kbd>
+        </span>
+      </Button>
       <SoundUnlock />
       <ConnectionLight />
       <ThemeMenu />
@@ -46,22 +55,6 @@ export function TopBar({ me, onHelp }: Props) {
       </Tooltip>
       <Profile me={me} />
     </header>
-  );
-}
-
-/** Counts the live calls. It is on every page, and so keeps their list up to date for all of them. */
-function ActiveCalls() {
-  useStream("calls");
-  const { data } = useActiveCalls();
-  if (data === undefined) return null;
-  const count = data.filter((call) => !isEnded(call)).length;
-  return (
-    <span
-      data-testid="active-count"
-      className="ml-1 rounded-full bg-sunken px-2 py-px text-xs font-medium text-ink-soft tabular-nums dark:bg-hover"
-    >
-      {count} active {count === 1 ? "call" : "calls"}
-    </span>
   );
 }
 

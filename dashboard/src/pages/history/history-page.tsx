@@ -3,7 +3,6 @@ import { useDeferredValue, useRef, useState, type ReactNode } from "react";
 import { useLocation } from "wouter";
 import { useHistory, type HistoryFilters } from "@/api/calls";
 import { ApiError, errorText } from "@/api/client";
-import { useMe } from "@/api/session";
 import { CallPanel } from "@/components/call-panel";
 import { FilterMenu } from "@/components/filter-menu";
 import { SearchField } from "@/components/search-field";
@@ -13,17 +12,12 @@ import { Notice } from "@/components/ui/notice";
 import { Skeleton } from "@/components/ui/skeleton";
 import { UPSTREAMS, upstreamName } from "@/lib/call-words";
 import { useKeys } from "@/lib/keys";
+import type { PageProps } from "@/pages/registry";
 import { HistoryTable, ROW_HEIGHT } from "./history-table";
 
 const NO_FILTERS: HistoryFilters = { q: "", direction: "", upstream: "", fromDay: "", toDay: "" };
 
-interface Props {
-  /** The call whose panel is open. */
-  callId: string | undefined;
-}
-
-export default function HistoryPage({ callId }: Props) {
-  const me = useMe().data;
+export default function HistoryPage({ me, id: callId }: PageProps) {
   const [filters, setFilters] = useState(NO_FILTERS);
   const history = useHistory(useDeferredValue(filters));
   const [, navigate] = useLocation();
@@ -74,7 +68,7 @@ export default function HistoryPage({ callId }: Props) {
           </States>
         </div>
       </div>
-      {callId !== undefined && me != null && (
+      {callId !== undefined && (
         <CallPanel key={callId} callId={callId} me={me} onClose={close} wide />
       )}
     </div>

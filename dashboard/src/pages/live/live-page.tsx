@@ -19,6 +19,7 @@ import { useKeys } from "@/lib/keys";
 import { pauseAct } from "@/lib/pause-choice";
 import { lampOf, nextAct } from "@/lib/recording-words";
 import { recall, remember } from "@/lib/storage";
+import type { PageProps } from "@/pages/registry";
 import { isEnded } from "@/realtime/patches";
 import type { Call } from "@/wire/Call";
 import type { Me } from "@/wire/Me";
@@ -26,12 +27,6 @@ import { CallList } from "./call-list";
 import { ROW_HEIGHT } from "./call-row";
 import { ListenDock } from "./listen-dock";
 import { DEFAULT_VIEW, isLiveView, matching, sorted, type LiveView } from "./rows";
-
-interface Props {
-  me: Me;
-  /** The call whose panel is open. */
-  callId: string | undefined;
-}
 
 const NO_CALLS: readonly Call[] = [];
 
@@ -69,7 +64,7 @@ function neighbour(ids: readonly string[], from: string | undefined, step: numbe
   return ids[at + step];
 }
 
-export function LivePage({ me, callId }: Props) {
+export function LivePage({ me, id: callId }: PageProps) {
   const active = useActiveCalls();
   const [view, setView] = useView(me);
   const [search, setSearch] = useState("");

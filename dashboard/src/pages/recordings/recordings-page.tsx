@@ -9,12 +9,13 @@ import { Skeleton } from "@/components/ui/skeleton";
 import { cn } from "@/lib/cn";
 import { duration, size } from "@/lib/format";
 import { keptText } from "@/lib/retention";
+import type { PageProps } from "@/pages/registry";
 import type { Backlog } from "@/wire/Backlog";
 import type { Me } from "@/wire/Me";
 import { healthOf, notStored, usedShare, type Health } from "./spool-health";
 
 /** For operators: how each node's recorder fares, and how long recordings are kept. */
-export default function RecordingsPage({ me }: { me: Me }) {
+export default function RecordingsPage({ me }: PageProps) {
   if (!maySeeRecorder(me)) {
     return (
       <Notice

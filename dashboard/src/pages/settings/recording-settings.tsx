@@ -1,11 +1,11 @@
 import { LoaderCircle } from "lucide-react";
-import { useId, useState, type ReactNode, type SyntheticEvent } from "react";
+import { useState, type SyntheticEvent } from "react";
 import { errorText } from "@/api/client";
 import { useSetRetention, type Retention, type RetentionChange } from "@/api/recordings";
+import { Field, Toggle } from "@/components/form";
 import { Button } from "@/components/ui/button";
 import { Confirm } from "@/components/ui/confirm";
 import { Input } from "@/components/ui/input";
-import { Switch } from "@/components/ui/switch";
 import {
   destruction,
   formOf,
@@ -209,67 +209,5 @@ function Secret({ form, errors, set }: PartProps) {
         </div>
       )}
     </Field>
-  );
-}
-
-interface ToggleProps {
-  name: string;
-  text: string;
-  checked: boolean;
-  onChange: (checked: boolean) => void;
-}
-
-function Toggle({ name, text, checked, onChange }: ToggleProps) {
-  const id = useId();
-  return (
-    <div className="flex items-center gap-4 px-4 py-3">
-      <div className="min-w-0 flex-1">
-        <label htmlFor={id} className="font-medium">
-          {name}
-        </label>
-        <p id={`${id}-text`} className="text-xs text-ink-soft">
-          {text}
-        </p>
-      </div>
-      <Switch
-        id={id}
-        aria-describedby={`${id}-text`}
-        checked={checked}
-        onCheckedChange={onChange}
-      />
-    </div>
-  );
-}
-
-interface FieldProps {
-  name: string;
-  text: string;
-  error: string | undefined;
-  children: (props: {
-    id: string;
-    "aria-invalid": boolean;
-    "aria-describedby": string;
-  }) => ReactNode;
-}
-
-function Field({ name, text, error, children }: FieldProps) {
-  const id = useId();
-  return (
-    <div className="flex items-center gap-4 px-4 py-3">
-      <div className="min-w-0 flex-1">
-        <label htmlFor={id} className="font-medium">
-          {name}
-        </label>
-        <p id={`${id}-text`} className="text-xs text-ink-soft">
-          {text}
-        </p>
-        {error !== undefined && (
-          <p role="alert" className="text-xs text-bad-ink">
-            {error}
-          </p>
-        )}
-      </div>
-      {children({ id, "aria-invalid": error !== undefined, "aria-describedby": `${id}-text` })}
-    </div>
   );
 }

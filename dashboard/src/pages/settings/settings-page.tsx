@@ -4,11 +4,11 @@ import { mayRule, useRetention } from "@/api/recordings";
 import { Button } from "@/components/ui/button";
 import { Notice } from "@/components/ui/notice";
 import { Skeleton } from "@/components/ui/skeleton";
-import type { Me } from "@/wire/Me";
+import type { PageProps } from "@/pages/registry";
 import { RecordingSettings } from "./recording-settings";
 
 /** What an admin sets for the tenant. */
-export default function SettingsPage({ me }: { me: Me }) {
+export default function SettingsPage({ me }: PageProps) {
   const retention = useRetention();
   const forbidden = retention.error instanceof ApiError && retention.error.status === 403;
   if (!mayRule(me) || forbidden) {

@@ -1,0 +1,74 @@
+import { AudioLines, Disc2, History, Settings, type LucideIcon } from "lucide-react";
+import { lazy, type ComponentType } from "react";
+import { mayRule, maySeeRecorder } from "@/api/recordings";
+import type { Me } from "@/wire/Me";
+import { LivePage } from "./live/live-page";
+
+/** What every page is given. */
+export interface PageProps {
+  me: Me;
+  /** What stands behind the page's own path: the open call, the tab. */
+  id: string | undefined;
+}
+
+export interface PageEntry {
+  to: `/${string}`;
+  name: string;
+  icon: LucideIcon;
+  /** In the command palette: what is found there. */
+  about: string;
+  /** Pressed after `g`, it goes there. */
+  key: string;
+  isFor: (me: Me) => boolean;
+  Page: ComponentType<PageProps>;
+}
+
+const everybody = () => true;
+
+/** Every page there is, in the rail's order. All but the first one are loaded when they are opened. */
+export const PAGES: readonly PageEntry[] = [
+  {
+    to: "/live",
+    name: "Live",
+    icon: AudioLines,
+    about: "Calls that go on now",
+    key: "l",
+    isFor: everybody,
+    Page: LivePage,
+  },
+  {
+    to: "/history",
+    name: "History",
+    icon: History,
+    about: "Calls that have ended",
+    key: "h",
+    isFor: everybody,
+    Page: lazy(() => import("./history/history-page")),
+  },
+  {
+    to: "/recordings",
+    name: "Recordings",
+    icon: Disc2,
+    about: "How the recorder fares",
+    key: "r",
+    isFor: maySeeRecorder,
+    Page: lazy(() => import("./recordings/recordings-page")),
+  },
+  {
+    to: "/settings",
+    name: "Settings",
+    icon: Settings,
+    about: "What is set for the whole client",
+    key: "s",
+    isFor: mayRule,
+    Page: lazy(() => import("./settings/settings-page")),
+  },
+];
+
+/** The pages that a person's role may see. */
+export const pagesFor = (me: Me): readonly PageEntry[] => PAGES.filter(({ isFor }) => isFor(me));
+
+/** The page at a location, whoever may see it. */
+export function pageAt(location: string): PageEntry | undefined {
+  return PAGES.find(({ to }) => location === to || location.startsWith(`${to}/`));
+}
