@@ -4,24 +4,37 @@
 //! times are RFC 3339 UTC, ids are UUIDv7. TypeScript types are generated from this crate into
 //! `dashboard/src/wire/` (`cargo test -p sidetone-wire` fails when they drift).
 
+pub mod agent;
+pub mod alert;
 pub mod branch;
 pub mod call;
+pub mod campaign;
 pub mod command;
 pub mod connection;
 pub mod event;
 pub mod id;
+pub mod intelligence;
 pub mod live;
+pub mod note;
+pub mod preferences;
 pub mod recording;
 pub mod session;
 pub mod socket;
+pub mod subscription;
 pub mod time;
 pub mod transcript;
 
+pub use agent::{Agent, AgentCall, AgentStatus};
+pub use alert::{
+    Alert, AlertCondition, AlertKind, AlertPreview, AlertRule, AlertState, AlertSubject,
+    PreviewFiring,
+};
 pub use branch::{Branch, BranchPulse, PhoneNumber};
 pub use call::{
     Call, CallStatus, Capability, Consent, Control, Direction, EndClass, EndReason, Levels, Party,
     RecordingFlag, RecordingState, Upstream, WatchMode, Watcher,
 };
+pub use campaign::Campaign;
 pub use command::{Command, CommandError, MonitorRoom, Reply};
 pub use connection::{
     Connection, ConnectionKind, ConnectionTest, HmacAlgorithm, SignatureEncoding, TestOutcome,
@@ -31,12 +44,24 @@ pub use event::{CallEvent, CallFacts, Numbered, Signal};
 pub use id::{
     BranchId, CallId, ConnectionId, NodeId, PhoneNumberId, RecordingId, TenantId, UserId,
 };
+pub use intelligence::{
+    Advice, LiveIntelligence, LivePart, LiveUpdate, Mood, NextAction, Objective, Phase,
+    PhaseStatus, Priority, Severity, SystemState, SystemStatus, Trend,
+};
 pub use live::{ListenGrant, ListenTrack, LivekitListen};
+pub use note::{
+    ActionKind, Annotation, AnnotationKind, Author, Feedback, SupervisorAction, WhisperPill,
+};
+pub use preferences::{Layout, Preferences, Theme};
 pub use recording::{
     Backlog, Booked, Booking, Channel, Gap, GapReason, Manifest, MediaFile, Pause, Recording,
     RecordingRule, RecordingSource, SpoolClaim, TakeState, WrappedKey,
 };
 pub use session::{Me, Role};
+pub use subscription::{
+    CallDocument, DeliveryState, RecordingDocument, TranscriptDocument, WEBHOOK_VERSION,
+    WebhookDelivery, WebhookEvent, WebhookEventType, WebhookSubscription,
+};
 pub use time::Timestamp;
 pub use transcript::{
     Sentiment, Transcript, TranscriptFormat, TranscriptSegment, TranscriptUpdate,

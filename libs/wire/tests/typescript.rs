@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use sidetone_wire::socket::{CallEventMessage, LevelsMessage, StreamMessage};
 use sidetone_wire::{
-    Backlog, Branch, BranchPulse, Call, Connection, ConnectionTest, ListenGrant, Me, PhoneNumber,
-    Recording, Transcript, TranscriptFormat, TranscriptUpdate,
+    Agent, Alert, AlertPreview, AlertRule, Annotation, Backlog, Branch, BranchPulse, Call,
+    Campaign, Connection, ConnectionTest, Feedback, ListenGrant, LiveIntelligence, LiveUpdate, Me,
+    PhoneNumber, Preferences, Recording, SupervisorAction, Transcript, TranscriptFormat,
+    TranscriptUpdate, WebhookDelivery, WebhookSubscription, WhisperPill,
 };
 use ts_rs::{Config, TS};
 
@@ -30,6 +32,30 @@ fn export(directory: &Path) {
     Connection::export_all(&config).expect("the type can be written");
     ConnectionTest::export_all(&config).expect("the type can be written");
     StreamMessage::export_all(&config).expect("the type can be written");
+    annotated(&config);
+    watched(&config);
+}
+
+/// What people write about calls, and how they like to see them.
+fn annotated(config: &Config) {
+    Annotation::export_all(config).expect("the type can be written");
+    Feedback::export_all(config).expect("the type can be written");
+    SupervisorAction::export_all(config).expect("the type can be written");
+    WhisperPill::export_all(config).expect("the type can be written");
+    Campaign::export_all(config).expect("the type can be written");
+    Preferences::export_all(config).expect("the type can be written");
+}
+
+/// What is watched, and who is told.
+fn watched(config: &Config) {
+    Agent::export_all(config).expect("the type can be written");
+    LiveIntelligence::export_all(config).expect("the type can be written");
+    LiveUpdate::export_all(config).expect("the type can be written");
+    AlertRule::export_all(config).expect("the type can be written");
+    Alert::export_all(config).expect("the type can be written");
+    AlertPreview::export_all(config).expect("the type can be written");
+    WebhookSubscription::export_all(config).expect("the type can be written");
+    WebhookDelivery::export_all(config).expect("the type can be written");
 }
 
 /// File name to text, for every TypeScript file of a folder.
