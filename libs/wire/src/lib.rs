@@ -6,6 +6,7 @@
 
 pub mod agent;
 pub mod alert;
+pub mod analytics;
 pub mod branch;
 pub mod call;
 pub mod campaign;

@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use sidetone_wire::socket::{CallEventMessage, LevelsMessage, StreamMessage};
 use sidetone_wire::{
     Agent, Alert, AlertPreview, AlertRule, Annotation, Backlog, Branch, BranchPulse, Call,
     Campaign, Connection, ConnectionTest, Feedback, ListenGrant, LiveIntelligence, LiveUpdate, Me,
     PhoneNumber, Preferences, Recording, SupervisorAction, Transcript, TranscriptFormat,
     TranscriptUpdate, WebhookDelivery, WebhookSubscription, WhisperPill,
 };
+use sidetone_wire::{analytics, socket};
 use ts_rs::{Config, TS};
 
 /// What the dashboard reads; whatever these types contain comes along.
@@ -21,8 +21,6 @@ fn export(directory: &Path) {
     Backlog::export_all(&config).expect("the type can be written");
     ListenGrant::export_all(&config).expect("the type can be written");
     Me::export_all(&config).expect("the type can be written");
-    CallEventMessage::export_all(&config).expect("the type can be written");
-    LevelsMessage::export_all(&config).expect("the type can be written");
     Transcript::export_all(&config).expect("the type can be written");
     TranscriptFormat::export_all(&config).expect("the type can be written");
     TranscriptUpdate::export_all(&config).expect("the type can be written");
@@ -31,9 +29,10 @@ fn export(directory: &Path) {
     PhoneNumber::export_all(&config).expect("the type can be written");
     Connection::export_all(&config).expect("the type can be written");
     ConnectionTest::export_all(&config).expect("the type can be written");
-    StreamMessage::export_all(&config).expect("the type can be written");
     annotated(&config);
     watched(&config);
+    sockets(&config).expect("the types can be written");
+    reports(&config).expect("the types can be written");
 }
 
 /// What people write about calls, and how they like to see them.
@@ -56,6 +55,35 @@ fn watched(config: &Config) {
     AlertPreview::export_all(config).expect("the type can be written");
     WebhookSubscription::export_all(config).expect("the type can be written");
     WebhookDelivery::export_all(config).expect("the type can be written");
+}
+
+/// What goes over the real-time connection.
+fn sockets(config: &Config) -> Result<(), ts_rs::ExportError> {
+    socket::CallEventMessage::export_all(config)?;
+    socket::LevelsMessage::export_all(config)?;
+    socket::StreamMessage::export_all(config)?;
+    socket::SubscribeError::export_all(config)?;
+    socket::Connected::export_all(config)?;
+    socket::InitialState::export_all(config)?;
+    socket::MetricsUpdate::export_all(config)?;
+    socket::ActiveCallsUpdate::export_all(config)?;
+    socket::CallsUpdate::export_all(config)?;
+    socket::Pong::export_all(config)?;
+    socket::ControlChange::export_all(config)?;
+    socket::IncomingCall::export_all(config)?;
+    socket::CallEnded::export_all(config)?;
+    socket::RoomUpdate::export_all(config)
+}
+
+/// Figures.
+fn reports(config: &Config) -> Result<(), ts_rs::ExportError> {
+    analytics::AgentPerformance::export_all(config)?;
+    analytics::DurationReport::export_all(config)?;
+    analytics::PeaksReport::export_all(config)?;
+    analytics::ConcurrencyReport::export_all(config)?;
+    analytics::UtilizationReport::export_all(config)?;
+    analytics::TagsReport::export_all(config)?;
+    analytics::FeedbackReport::export_all(config)
 }
 
 /// File name to text, for every TypeScript file of a folder.
