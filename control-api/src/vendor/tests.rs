@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use sidetone_testkit::database;
 use sidetone_wire::{TakeState, WrappedKey};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _};
 use tempfile::TempDir;
@@ -146,6 +147,7 @@ fn rest() -> Script {
 
 struct World {
     fetching: Fetching,
+    url: String,
     dir: TempDir,
     call: CallId,
 }
@@ -153,8 +155,7 @@ struct World {
 impl World {
     async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let data = dir.path().display();
-        let url = format!("sqlite://{data}/sidetone.db");
+        let url = database(dir.path()).await;
         let store = Store::open(&url.clone().into()).await.unwrap();
         let call = CallId(clock::new_id());
         let client = clock::new_id();
@@ -188,17 +189,14 @@ impl World {
         let fetching = Fetching { pace, ..fetching };
         Self {
             fetching,
+            url,
             dir,
             call,
         }
     }
 
     async fn execute(&self, sql: String) {
-        execute(&self.database(), sql).await;
-    }
-
-    fn database(&self) -> String {
-        format!("sqlite://{}/sidetone.db", self.dir.path().display())
+        execute(&self.url, sql).await;
     }
 
     async fn note(&self, vendor: &Vendor) -> RecordingId {
@@ -223,11 +221,10 @@ impl World {
     }
 
     async fn row(&self, id: RecordingId) -> Settled {
-        let mut database = sqlx::AnyConnection::connect(&self.database())
-            .await
-            .unwrap();
+        let mut database = sqlx::AnyConnection::connect(&self.url).await.unwrap();
         let sql = format!(
-            "SELECT v.next_attempt_at IS NULL AS settled, v.original_url, v.attempts, v.error, \
+            "SELECT CASE WHEN v.next_attempt_at IS NULL THEN 1 ELSE 0 END AS settled, \
+             v.original_url, v.attempts, v.error, \
              COALESCE(r.state, '') AS state, COALESCE(r.error, '') AS text, \
              COALESCE(r.object, '') AS object, COALESCE(r.bytes, 0) AS bytes, \
              COALESCE(r.duration_ms, 0) AS duration_ms, r.wrapped_key, r.key_id \

@@ -6,13 +6,13 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use sidetone_media::ogg;
 use sidetone_service::clock;
-use sidetone_testkit::{level_dbfs, tone_file};
+use sidetone_testkit::{database, level_dbfs, tone_file};
 use sidetone_vault::DataKey;
 use sidetone_wire::{Booking, RecordingId, TakeState};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 
 use crate::takes::{audited, manifest, path, sealed};
-use crate::world::{User, World, database};
+use crate::world::{User, World};
 
 const MS: u64 = 3000;
 const CUSTOMER_HZ: f64 = 440.0;
@@ -96,11 +96,7 @@ impl Humming {
 
     /// Changes rows as a former version would have left them.
     async fn execute(&self, sql: String) {
-        let data = self.world.dir.path().to_str().unwrap();
-        let mut url = database(data).await;
-        if url.is_empty() {
-            url = format!("sqlite://{data}/sidetone.db");
-        }
+        let url = database(self.world.dir.path()).await;
         sqlx::any::install_default_drivers();
         let mut database = sqlx::AnyConnection::connect(&url).await.unwrap();
         database.execute(AssertSqlSafe(sql)).await.unwrap();

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sidetone_service::clock;
+use sidetone_testkit::database;
 use sidetone_vault::{Keyring, Store};
 use sidetone_wire::{Booked, CallEvent, Command, MediaFile, RecordingId, TakeState, Timestamp};
 
@@ -184,7 +185,7 @@ fn opened_text(backup: &tempfile::TempDir) -> Vec<String> {
 async fn has_key(dir: &std::path::Path, recording: RecordingId) -> bool {
     use sqlx::{AssertSqlSafe, Connection as _, Row as _};
     sqlx::any::install_default_drivers();
-    let url = format!("sqlite:{}", dir.join("sidetone.db").display());
+    let url = database(dir).await;
     let mut database = sqlx::AnyConnection::connect(&url).await.unwrap();
     let sql = format!("SELECT wrapped_key FROM recordings WHERE id = '{recording}'");
     let row = sqlx::query(AssertSqlSafe(sql));

@@ -1,5 +1,6 @@
-//! The control plane as its clients meet it: the real router on a real port, SQLite in a folder of
-//! its own, and gateways that speak through the real in-process fleet.
+//! The control plane as its clients meet it: the real router on a real port, a database of its own
+//! (SQLite, or PostgreSQL when the run has one), and gateways that speak through the real in-process
+//! fleet.
 
 #![expect(
     clippy::unwrap_used,

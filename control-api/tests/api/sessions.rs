@@ -1,7 +1,8 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use sidetone_testkit::database;
 
-use crate::world::{ADMIN_PASSWORD, World, answer, database};
+use crate::world::{ADMIN_PASSWORD, World, answer};
 
 #[tokio::test]
 async fn login_gives_a_bearer_token_and_the_user() {
@@ -183,7 +184,7 @@ async fn a_generated_first_password_is_told_once_and_works() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().to_str().unwrap();
     let settings = Settings::load_from(&Input::from_vars([
-        ("DATABASE_URL", &*database(data).await),
+        ("DATABASE_URL", &*database(dir.path()).await),
         ("SIDETONE_HTTP", "127.0.0.1:0"),
         ("SIDETONE_DATA", data),
     ]))

@@ -12,6 +12,7 @@ use sidetone_fleet::{EventLog, Fleet};
 use sidetone_service::config::Input;
 use sidetone_service::ops::Readiness;
 use sidetone_service::{Lifecycle, Settings, clock};
+use sidetone_testkit::database;
 use sidetone_vault::Keyring;
 use sidetone_wire::{
     CallEvent, CallFacts, CallId, Capability, Command, CommandError, Direction, NodeId, Party,
@@ -81,7 +82,7 @@ impl World {
         // another test may have been faster
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let data = dir.path().to_str().unwrap();
-        let database = database(data).await;
+        let database = database(dir.path()).await;
         let base = [
             ("DATABASE_URL", &*database),
             ("SIDETONE_HTTP", "127.0.0.1:0"),
@@ -236,30 +237,6 @@ impl User {
         assert!(found, "{path} never came to be as expected: {last}");
         last
     }
-}
-
-/// The database of a data folder: SQLite in it, or one of its own on the PostgreSQL server that
-/// `SIDETONE_TEST_POSTGRES` names, for example `postgres://postgres@127.0.0.1:5432`.
-pub(crate) async fn database(data: &str) -> String {
-    use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
-    let Ok(server) = std::env::var("SIDETONE_TEST_POSTGRES") else {
-        return String::new();
-    };
-    let name: String = data
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .collect::<String>()
-        .to_lowercase();
-    sqlx::any::install_default_drivers();
-    let mut admin = sqlx::AnyConnection::connect(&format!("{server}/postgres"))
-        .await
-        .unwrap();
-    // a second start over the same folder finds its database
-    let made = admin.execute(AssertSqlSafe(format!("CREATE DATABASE {name}")));
-    if let Err(error) = made.await {
-        assert!(error.to_string().contains("already exists"), "{error}");
-    }
-    format!("{server}/{name}")
 }
 
 /// Status and JSON body, `null` when there is none.

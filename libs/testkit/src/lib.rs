@@ -1,5 +1,6 @@
-//! Dev only: a real livekit-server and S3 server of one's own, real peers, faults on the way to a
-//! server and on a disk, tones in and tones out, and waiting for conditions with a deadline.
+//! Dev only: a real livekit-server, PostgreSQL, Redis and S3 server of one's own, real peers, faults
+//! on the way to a server and on a disk, tones in and tones out, and waiting for conditions with a
+//! deadline.
 //!
 //! Everything here panics or fails with words that say what was waited for; nothing sleeps for
 //! luck. Tools come from `.tools/` of the workspace (`make tools` fills it) or from the
@@ -7,6 +8,8 @@
 
 #![warn(missing_docs)]
 
+mod account;
+mod database;
 mod fault;
 mod file;
 mod kills;
@@ -15,7 +18,9 @@ mod marks;
 mod party;
 mod peer;
 mod ports;
+mod postgres;
 mod process;
+mod redis;
 mod s3;
 mod system;
 mod tmpfs;
@@ -24,6 +29,7 @@ mod tools;
 mod user;
 mod wait;
 
+pub use database::{TEST_POSTGRES, database};
 pub use fault::{Fault, FaultProxy, Traffic};
 pub use file::tone_file;
 pub use kills::{Kills, Report};
@@ -32,6 +38,8 @@ pub use marks::Marks;
 pub use party::{ToneListener, ToneSpeaker};
 pub use peer::{Heard, PythonPeer};
 pub use ports::{free_tcp_port, free_udp_port};
+pub use postgres::{PostgresOptions, PostgresServer};
+pub use redis::RedisServer;
 pub use s3::S3Server;
 pub use system::System;
 pub use tmpfs::Tmpfs;

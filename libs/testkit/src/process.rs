@@ -4,9 +4,14 @@
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal};
+use sidetone_service::clock;
 
+/// How often a process that was asked to end is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Lines of the log that a failing test prints.
 const TAIL_LINES: usize = 60;
 
@@ -52,6 +57,19 @@ impl Process {
         // either fails only when the process is gone already, which is what is wanted
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+
+    /// Asks it to end with a signal, and kills it when it does not within that time.
+    pub(crate) fn end(&mut self, signal: Signal, within: Duration) {
+        if let Some(pid) = Pid::from_raw(self.id() as i32) {
+            // fails only when the process is gone already, which is what is wanted
+            let _ = rustix::process::kill_process(pid, signal);
+        }
+        let end = clock::now() + within;
+        while self.is_running() && clock::now() < end {
+            std::thread::sleep(LOOK_EVERY);
+        }
+        self.kill();
     }
 
     /// The last lines it said.

@@ -29,6 +29,14 @@ pub(crate) fn find(variable: &str, relative: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// A program that the shell would find.
+pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .find(|file| file.exists())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
