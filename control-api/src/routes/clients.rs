@@ -5,9 +5,9 @@ use std::sync::Arc;
 use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use sidetone_service::clock;
-use sidetone_wire::{TenantId, Timestamp};
+use sidetone_wire::{self as wire, TenantId};
 use tracing::info;
 use utoipa::ToSchema;
 
@@ -19,18 +19,6 @@ use crate::extract::Json;
 use crate::problem::{Problem, ProblemBody};
 use crate::store::Client;
 
-/// A tenant.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = Client)]
-pub(crate) struct ClientView {
-    id: TenantId,
-    /// Names the tenant in room metadata: `{"tenant": "<slug>"}`.
-    slug: String,
-    name: String,
-    created_at: Timestamp,
-}
-
 /// A tenant to be added.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -41,11 +29,12 @@ pub(crate) struct CreateClient {
     slug: String,
 }
 
-fn view(client: Client) -> ClientView {
-    ClientView {
+fn view(client: Client) -> wire::Client {
+    wire::Client {
         id: client.id,
         slug: client.slug,
         name: client.name,
+        disabled: client.disabled,
         created_at: client.created_at,
     }
 }
@@ -55,12 +44,12 @@ fn view(client: Client) -> ClientView {
 /// An admin of the default tenant sees all, everybody else their own.
 #[utoipa::path(
     get, path = "/api/clients", tag = "people",
-    responses((status = 200, description = "Tenants by slug", body = Page<ClientView>)),
+    responses((status = 200, description = "Tenants by slug", body = Page<wire::Client>)),
 )]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
-) -> Result<Answer<Page<ClientView>>, Problem> {
+) -> Result<Answer<Page<wire::Client>>, Problem> {
     let clients = app.store.clients().await?;
     let items = clients
         .into_iter()
@@ -74,7 +63,7 @@ pub(crate) async fn list(
 #[utoipa::path(
     post, path = "/api/clients", tag = "people", request_body = CreateClient,
     responses(
-        (status = 201, description = "The tenant", body = ClientView),
+        (status = 201, description = "The tenant", body = wire::Client),
         (status = 403, description = "Needs an admin of the default tenant", body = ProblemBody),
         (status = 409, description = "The slug is taken", body = ProblemBody),
         (status = 422, description = "A field is wrong", body = ProblemBody),
@@ -84,7 +73,7 @@ pub(crate) async fn create(
     State(app): State<Arc<App>>,
     Admin(caller): Admin,
     Json(create): Json<CreateClient>,
-) -> Result<(StatusCode, Answer<ClientView>), Problem> {
+) -> Result<(StatusCode, Answer<wire::Client>), Problem> {
     if !caller.is_super_admin() {
         let detail = "tenants are added by admins of the default one";
         return Err(Problem::forbidden("other_tenant", detail));
@@ -98,6 +87,7 @@ pub(crate) async fn create(
         id: TenantId(clock::new_id()),
         slug: create.slug,
         name,
+        disabled: false,
         created_at: now(),
     };
     app.store.add_client(&client).await.map_err(|error| {

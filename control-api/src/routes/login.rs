@@ -175,7 +175,7 @@ async fn open_session(app: &App, user: &LoginUser) -> Result<Response, Refusal> 
         access_token: token,
         token_type: "bearer",
         expires_in: seconds,
-        user: me::describe(&identity),
+        user: me::describe(app, &identity).await?,
     };
     let cookies = AppendHeaders(set.map(|cookie| (header::SET_COOKIE, cookie)));
     let caching = [(header::CACHE_CONTROL, "no-store")];

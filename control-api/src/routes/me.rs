@@ -12,7 +12,7 @@ use crate::app::{App, now};
 use crate::auth::Caller;
 use crate::extract::Json;
 use crate::problem::{Problem, ProblemBody};
-use crate::store::{Identity, UserChange};
+use crate::store::{self, Identity, UserChange};
 
 /// Characters of a name, at most.
 pub(super) const NAME_MAX: usize = 200;
@@ -30,15 +30,17 @@ pub(crate) struct Profile {
 }
 
 /// What a session's user is.
-pub(super) fn describe(identity: &Identity) -> Me {
-    Me {
+pub(super) async fn describe(app: &App, identity: &Identity) -> store::Result<Me> {
+    Ok(Me {
+        clients: app.store.memberships(identity.user).await?,
+        api_key_id: None,
         id: identity.user,
         username: identity.username.clone(),
         full_name: identity.full_name.clone(),
         role: identity.role,
         client_id: identity.tenant,
         client_name: identity.tenant_name.clone(),
-    }
+    })
 }
 
 /// Who is logged in
@@ -49,8 +51,8 @@ pub(super) fn describe(identity: &Identity) -> Me {
         (status = 401, description = "Nobody is", body = ProblemBody),
     ),
 )]
-pub(crate) async fn me(caller: Caller) -> Answer<Me> {
-    Answer(describe(&caller.identity))
+pub(crate) async fn me(State(app): State<Arc<App>>, caller: Caller) -> Result<Answer<Me>, Problem> {
+    Ok(Answer(describe(&app, &caller.identity).await?))
 }
 
 /// Change one's own profile
@@ -84,7 +86,7 @@ pub(crate) async fn update_profile(
     let identity = app.store.session(session, now()).await?;
     let identity =
         identity.ok_or_else(|| Problem::unauthenticated("the session has ended meanwhile"))?;
-    Ok(Answer(describe(&identity)))
+    Ok(Answer(describe(&app, &identity).await?))
 }
 
 /// A name without blanks around it.

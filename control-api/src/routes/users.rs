@@ -6,9 +6,9 @@ use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::StatusCode;
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use sidetone_service::clock;
-use sidetone_wire::{Role, TenantId, Timestamp, UserId};
+use sidetone_wire::{self as wire, Role, TenantId, UserId};
 use tracing::info;
 use utoipa::{IntoParams, ToSchema};
 
@@ -19,24 +19,6 @@ use crate::auth::{Admin, Caller, PasswordError, Reviewer, check_strength};
 use crate::extract::{Json, Path, Query};
 use crate::problem::{Problem, ProblemBody};
 use crate::store::{NewUser, User, UserChange};
-
-/// A user of the tenant.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = User)]
-pub(crate) struct UserView {
-    id: UserId,
-    username: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    full_name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    forwarding_number: Option<String>,
-    role: Role,
-    client_id: TenantId,
-    /// Cannot log in.
-    disabled: bool,
-    created_at: Timestamp,
-}
 
 /// A user to be added.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -75,8 +57,8 @@ pub(crate) struct ListUsers {
     cursor: Option<String>,
 }
 
-fn view(user: User, tenant: TenantId) -> UserView {
-    UserView {
+fn view(user: User, tenant: TenantId) -> wire::User {
+    wire::User {
         id: user.id,
         username: user.username,
         full_name: user.full_name,
@@ -106,20 +88,20 @@ async fn hash(app: &App, password: SecretString) -> Result<String, Problem> {
 #[utoipa::path(
     get, path = "/api/users", tag = "people", params(ListUsers),
     responses(
-        (status = 200, description = "The tenant's users by name", body = Page<UserView>),
+        (status = 200, description = "The tenant's users by name", body = Page<wire::User>),
         (status = 403, description = "Needs the role admin or auditor", body = ProblemBody),
     ),
 )]
 pub(crate) async fn list(
     Reviewer(caller): Reviewer,
     Query(query): Query<ListUsers>,
-) -> Result<Answer<Page<UserView>>, Problem> {
+) -> Result<Answer<Page<wire::User>>, Problem> {
     let limit = page::limit(query.limit)?;
     let after = query.cursor.as_deref().map(page::place).transpose()?;
     let users = caller.tenant.users(after.as_deref(), limit + 1).await?;
     let tenant = caller.tenant.id();
     let users = users.into_iter().map(|user| view(user, tenant)).collect();
-    Ok(Answer(Page::cut(users, limit, |user: &UserView| {
+    Ok(Answer(Page::cut(users, limit, |user: &wire::User| {
         user.username.clone()
     })))
 }
@@ -128,14 +110,14 @@ pub(crate) async fn list(
 #[utoipa::path(
     get, path = "/api/users/{id}", tag = "people", params(("id" = UserId, Path, description = "The user")),
     responses(
-        (status = 200, description = "The user", body = UserView),
+        (status = 200, description = "The user", body = wire::User),
         (status = 404, description = "No such user", body = ProblemBody),
     ),
 )]
 pub(crate) async fn one(
     Reviewer(caller): Reviewer,
     Path(id): Path<UserId>,
-) -> Result<Answer<UserView>, Problem> {
+) -> Result<Answer<wire::User>, Problem> {
     let user = caller.tenant.user(id).await?;
     let user = user.ok_or_else(|| Problem::not_found("user"))?;
     Ok(Answer(view(user, caller.tenant.id())))
@@ -145,7 +127,7 @@ pub(crate) async fn one(
 #[utoipa::path(
     post, path = "/api/users", tag = "people", request_body = CreateUser,
     responses(
-        (status = 201, description = "The user", body = UserView),
+        (status = 201, description = "The user", body = wire::User),
         (status = 403, description = "Needs the role admin, or names another tenant", body = ProblemBody),
         (status = 409, description = "The name is taken", body = ProblemBody),
         (status = 422, description = "A field is wrong", body = ProblemBody),
@@ -155,7 +137,7 @@ pub(crate) async fn create(
     State(app): State<Arc<App>>,
     Admin(caller): Admin,
     Json(create): Json<CreateUser>,
-) -> Result<(StatusCode, Answer<UserView>), Problem> {
+) -> Result<(StatusCode, Answer<wire::User>), Problem> {
     let tenant = match create.client_id {
         Some(other) if !caller.belongs_to(other) => {
             if !caller.is_super_admin() {
@@ -201,7 +183,7 @@ pub(crate) async fn create(
     patch, path = "/api/users/{id}", tag = "people", request_body = UpdateUser,
     params(("id" = UserId, Path, description = "The user")),
     responses(
-        (status = 200, description = "The user as they are now", body = UserView),
+        (status = 200, description = "The user as they are now", body = wire::User),
         (status = 404, description = "No such user", body = ProblemBody),
         (status = 409, description = "The last admin, or a user of other tenants too", body = ProblemBody),
     ),
@@ -211,7 +193,7 @@ pub(crate) async fn update(
     Admin(caller): Admin,
     Path(id): Path<UserId>,
     Json(update): Json<UpdateUser>,
-) -> Result<Answer<UserView>, Problem> {
+) -> Result<Answer<wire::User>, Problem> {
     let known = caller.tenant.user(id).await?;
     let known = known.ok_or_else(|| Problem::not_found("user"))?;
     let full_name = me::name("fullName", update.full_name)?;

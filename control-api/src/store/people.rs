@@ -1,6 +1,6 @@
 //! Users and their memberships.
 
-use sidetone_wire::{Role, TenantId, Timestamp, UserId};
+use sidetone_wire::{Membership, Role, TenantId, Timestamp, UserId};
 use sqlx::any::AnyRow;
 
 use super::columns::{Columns as _, Statement};
@@ -81,6 +81,29 @@ impl Store {
         insert(&mut tx, tenant, admin).await?;
         tx.commit().await?;
         Ok(true)
+    }
+
+    /// The tenants that a user may act for, as login prefers them.
+    pub(crate) async fn memberships(&self, user: UserId) -> Result<Vec<Membership>> {
+        let rows = sqlx::query(
+            "SELECT m.client_id, m.role, c.slug, c.name FROM memberships m \
+             JOIN clients c ON c.id = m.client_id \
+             WHERE m.user_id = $1 AND m.disabled = 0 AND c.disabled = 0 \
+             ORDER BY m.created_at, m.client_id",
+        )
+        .bind(user.to_string())
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Membership {
+                    client_id: row.parsed("client_id")?,
+                    slug: row.text("slug")?,
+                    name: row.text("name")?,
+                    role: row.parsed("role")?,
+                })
+            })
+            .collect()
     }
 
     /// Whether nobody was added yet.

@@ -16,6 +16,7 @@ pub(crate) struct Client {
     pub(crate) id: TenantId,
     pub(crate) slug: String,
     pub(crate) name: String,
+    pub(crate) disabled: bool,
     pub(crate) created_at: Timestamp,
 }
 
@@ -24,15 +25,19 @@ fn client(row: &AnyRow) -> Result<Client> {
         id: row.parsed("id")?,
         slug: row.text("slug")?,
         name: row.text("name")?,
+        disabled: row.flag("disabled")?,
         created_at: row.time("created_at")?,
     })
 }
 
 impl Store {
     pub(crate) async fn clients(&self) -> Result<Vec<Client>> {
-        let rows = sqlx::query("SELECT id, slug, name, created_at FROM clients ORDER BY slug")
-            .fetch_all(&self.pool)
-            .await?;
+        let rows = sqlx::query(
+            "SELECT id, slug, name, disabled, created_at FROM clients \
+             WHERE deleted_at IS NULL ORDER BY slug",
+        )
+        .fetch_all(&self.pool)
+        .await?;
         rows.iter().map(client).collect()
     }
 

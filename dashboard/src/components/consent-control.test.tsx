@@ -19,7 +19,7 @@ function show(answer: Response, role: Role = "supervisor") {
     return Promise.resolve(answer);
   });
   const call = callOf({ consent: "unknown", customerName: "Ada" });
-  const me = { id: "me", username: "u", role, clientId: "t", clientName: "T" };
+  const me = { id: "me", username: "u", role, clientId: "t", clientName: "T", clients: [] };
   render(
     <QueryClientProvider client={createQueryClient()}>
       <ConsentControl call={call} me={me} />

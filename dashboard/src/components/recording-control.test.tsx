@@ -45,7 +45,7 @@ class Server {
 
 function Panel({ role }: { role: Role }) {
   const call = useActiveCalls().data?.[0];
-  const me = { id: "me", username: "u", role, clientId: "t", clientName: "T" };
+  const me = { id: "me", username: "u", role, clientId: "t", clientName: "T", clients: [] };
   if (call === undefined) return null;
   return (
     <>

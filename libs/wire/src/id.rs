@@ -42,7 +42,7 @@ ids! {
     CallId;
     /// A client company (`clientId` in the API).
     TenantId;
-    /// A person or an API key's owner.
+    /// A person, or the account of an API key, whose id it has.
     UserId;
     /// A tenant's branch.
     BranchId;
@@ -52,6 +52,10 @@ ids! {
     ConnectionId;
     /// One take: a recording of a call from its start to its end.
     RecordingId;
+    /// A key of a program.
+    ApiKeyId;
+    /// The right to register, once.
+    InviteId;
 }
 
 impl CallId {

@@ -7,6 +7,7 @@
 pub mod agent;
 pub mod alert;
 pub mod analytics;
+pub mod audit;
 pub mod branch;
 pub mod call;
 pub mod campaign;
@@ -17,6 +18,7 @@ pub mod id;
 pub mod intelligence;
 pub mod live;
 pub mod note;
+pub mod people;
 pub mod preferences;
 pub mod recording;
 pub mod session;
@@ -30,6 +32,7 @@ pub use alert::{
     Alert, AlertCondition, AlertKind, AlertPreview, AlertRule, AlertState, AlertSubject,
     PreviewFiring,
 };
+pub use audit::{AuditPhase, AuditRow, AuditVerdict, Disagreement, DisagreementKind};
 pub use branch::{Branch, BranchPulse, PhoneNumber};
 pub use call::{
     Call, CallStatus, Capability, Consent, Control, Direction, EndClass, EndReason, Levels, Party,
@@ -43,7 +46,8 @@ pub use connection::{
 };
 pub use event::{CallEvent, CallFacts, Numbered, Signal};
 pub use id::{
-    BranchId, CallId, ConnectionId, NodeId, PhoneNumberId, RecordingId, TenantId, UserId,
+    ApiKeyId, BranchId, CallId, ConnectionId, InviteId, NodeId, PhoneNumberId, RecordingId,
+    TenantId, UserId,
 };
 pub use intelligence::{
     Advice, LiveIntelligence, LivePart, LiveUpdate, Mood, NextAction, Objective, Phase,
@@ -52,6 +56,9 @@ pub use intelligence::{
 pub use live::{ListenGrant, ListenTrack, LivekitListen};
 pub use note::{
     ActionKind, Annotation, AnnotationKind, Author, Feedback, SupervisorAction, WhisperPill,
+};
+pub use people::{
+    ApiKey, Client, Invite, InviteState, Member, Membership, NewApiKey, NewInvite, User,
 };
 pub use preferences::{Layout, Preferences, Theme};
 pub use recording::{

@@ -5,7 +5,7 @@ use ts_rs::TS;
 use utoipa::ToSchema;
 
 use crate::call::words;
-use crate::{TenantId, UserId};
+use crate::{ApiKeyId, Membership, TenantId, UserId};
 
 words! {
     /// What a user may do: admin ⊃ supervisor ⊃ agent; an auditor reads everything and changes
@@ -40,4 +40,10 @@ pub struct Me {
     pub client_id: TenantId,
     /// Its name.
     pub client_name: String,
+    /// The tenants they may act for (`POST /api/auth/switch`).
+    #[serde(default)]
+    pub clients: Vec<Membership>,
+    /// Set when a program acts, by an API key.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub api_key_id: Option<ApiKeyId>,
 }

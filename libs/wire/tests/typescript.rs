@@ -10,6 +10,9 @@ use sidetone_wire::{
     PhoneNumber, Preferences, Recording, SupervisorAction, Transcript, TranscriptFormat,
     TranscriptUpdate, WebhookDelivery, WebhookSubscription, WhisperPill,
 };
+use sidetone_wire::{
+    ApiKey, AuditRow, AuditVerdict, Client, Invite, Member, NewApiKey, NewInvite, User,
+};
 use sidetone_wire::{analytics, socket};
 use ts_rs::{Config, TS};
 
@@ -29,10 +32,24 @@ fn export(directory: &Path) {
     PhoneNumber::export_all(&config).expect("the type can be written");
     Connection::export_all(&config).expect("the type can be written");
     ConnectionTest::export_all(&config).expect("the type can be written");
+    people(&config);
     annotated(&config);
     watched(&config);
     sockets(&config).expect("the types can be written");
     reports(&config).expect("the types can be written");
+}
+
+/// Who may do what, and what they did.
+fn people(config: &Config) {
+    User::export_all(config).expect("the type can be written");
+    Client::export_all(config).expect("the type can be written");
+    Member::export_all(config).expect("the type can be written");
+    ApiKey::export_all(config).expect("the type can be written");
+    NewApiKey::export_all(config).expect("the type can be written");
+    Invite::export_all(config).expect("the type can be written");
+    NewInvite::export_all(config).expect("the type can be written");
+    AuditRow::export_all(config).expect("the type can be written");
+    AuditVerdict::export_all(config).expect("the type can be written");
 }
 
 /// What people write about calls, and how they like to see them.
