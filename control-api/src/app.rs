@@ -9,7 +9,10 @@ use tokio::sync::Notify;
 use tracing::warn;
 use uuid::Uuid;
 
+use crate::active::Active;
 use crate::auth::{Attempts, Origins, Passwords, Tokens};
+use crate::inbound::accounts::Accounts;
+use crate::inbound::ingest::Ingest;
 use crate::livekit::{self, Livekit};
 use crate::realtime::Realtime;
 use crate::renditions::Renditions;
@@ -28,6 +31,11 @@ pub(crate) struct App {
     pub(crate) origins: Origins,
     pub(crate) livekit: Option<Livekit>,
     pub(crate) realtime: Realtime,
+    pub(crate) active: Active,
+    /// By which webhooks are verified.
+    pub(crate) accounts: Accounts,
+    /// Where reports of calls are handed in.
+    pub(crate) ingest: Ingest,
     pub(crate) settling: Settling,
     /// There is something to be erased.
     pub(crate) erasing: Notify,
@@ -40,6 +48,10 @@ pub(crate) struct App {
     pub(crate) renditions: Renditions,
     /// Recordings that vendors made.
     pub(crate) fetching: Fetching,
+    /// How browsers and vendors reach us.
+    pub(crate) public_url: String,
+    /// Vendors may be on this machine: tests and the demo.
+    pub(crate) allow_loopback_upstreams: bool,
     pub(crate) session_minutes: u32,
     /// Cookies go over TLS only.
     pub(crate) secure_cookies: bool,
@@ -82,6 +94,7 @@ impl App {
     /// Tells a tenant's clients that a call began, changed or ended; `call` has its watchers.
     /// Whoever changes a call ends here after the commit.
     pub(crate) async fn announce(&self, kind: CallEventType, call: &Call) {
+        self.active.changed(call);
         self.realtime.call_changed(kind, call).await;
     }
 

@@ -5,6 +5,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 
 use crate::problem::Problem;
 
@@ -22,6 +23,21 @@ pub(crate) struct Query<T>(pub(crate) T);
 
 /// Parts of the path. What cannot be such a part does not exist.
 pub(crate) struct Path<T>(pub(crate) T);
+
+/// A field of a body that may be missing, which is not the same as `null`. Needs
+/// `#[serde(default)]`.
+#[derive(Debug, Default)]
+pub(crate) enum Change<T> {
+    #[default]
+    Stays,
+    Is(Option<T>),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Change<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(Self::Is)
+    }
+}
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;
@@ -161,7 +177,6 @@ fn misfit(path: &str, message: &str) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde::Deserialize;
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]

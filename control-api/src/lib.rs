@@ -3,15 +3,21 @@
 //! [`load`] opens the database, binds the listener and makes the first user; [`Api::run`] serves
 //! until the process ends.
 
+mod active;
 mod app;
 mod assets;
 mod auth;
+mod calls;
 mod check;
 mod consumer;
 mod extract;
+#[doc(hidden)]
+pub mod fuzzing;
+mod inbound;
 mod ledger;
 mod livekit;
 mod metrics;
+mod probe;
 mod problem;
 mod realtime;
 mod renditions;
@@ -41,8 +47,11 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tracing::info;
 
+use active::Active;
 use app::{App, now, since_boot_ms};
 use auth::{Attempts, Origins, Passwords, Tokens};
+use inbound::accounts::Accounts;
+use inbound::ingest::{self, Ingest};
 use livekit::Livekit;
 use realtime::Realtime;
 use renditions::Renditions;
@@ -68,6 +77,7 @@ pub struct Api {
     router: Router,
     listener: TcpListener,
     events: Events,
+    reports: ingest::Queue,
     database: Condition,
     started: Timestamp,
     last_beat: Option<Timestamp>,
@@ -117,6 +127,7 @@ pub async fn load_with(
     let events = fleet.events();
     let clock = trusted_clock(&store).await?;
     let (renditions, fetching) = caches(settings, &store, &objects, &keyring)?;
+    let (ingest, reports) = Ingest::new();
     let app = Arc::new(App {
         store,
         fleet,
@@ -126,6 +137,9 @@ pub async fn load_with(
         origins: Origins::new(&settings.server.public_url, &settings.server.cors_origins),
         livekit: settings.livekit.access().map(Livekit::new),
         realtime,
+        active: Active::default(),
+        accounts: Accounts::default(),
+        ingest,
         settling: Settling::default(),
         erasing: Notify::new(),
         clock,
@@ -133,6 +147,8 @@ pub async fn load_with(
         keyring,
         renditions,
         fetching,
+        public_url: settings.server.public_url.clone(),
+        allow_loopback_upstreams: settings.upstreams.allow_loopback,
         session_minutes: settings.session.minutes,
         secure_cookies: settings.server.public_url.starts_with("https://"),
     });
@@ -143,6 +159,7 @@ pub async fn load_with(
         app,
         listener,
         events,
+        reports,
         database,
         started: now(),
         last_beat,
@@ -248,6 +265,10 @@ impl Api {
         let renditions = app.renditions.clone();
         let life = lifecycle.clone();
         lifecycle.spawn_last("events", consumer::run(app.clone(), self.events, life));
+        let life = lifecycle.clone();
+        lifecycle.spawn_last("reports", ingest::run(app.clone(), self.reports, life));
+        let active = active::run(app.clone(), lifecycle.clone());
+        lifecycle.spawn_vital("active calls", active);
         let life = lifecycle.clone();
         lifecycle.spawn_vital("realtime", realtime::run(app.clone(), life));
         let settling = settling::run(app.clone(), lifecycle.clone());

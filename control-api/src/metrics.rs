@@ -54,7 +54,19 @@ pub(crate) fn signals_missed(count: u64) {
     counter!("realtime_signals_missed_total").increment(count);
 }
 
-/// A webhook came, with what became of it: `taken`, `duplicate` or `refused`.
+/// Reports of calls were written in one transaction.
+pub(crate) fn ingested(count: usize, took: Duration) {
+    counter!("call_reports_total").increment(count as u64);
+    histogram!("call_reports_batch_reports").record(count as f64);
+    histogram!("call_reports_write_seconds").record(took.as_secs_f64());
+}
+
+/// A report of a call found no room in the queue.
+pub(crate) fn ingest_refused() {
+    counter!("call_reports_refused_total").increment(1);
+}
+
+/// A webhook came, with what became of it: `taken`, `duplicate`, `ignored` or `refused`.
 pub(crate) fn webhook(source: &'static str, outcome: &'static str) {
     counter!("webhooks_total", "source" => source, "outcome" => outcome).increment(1);
 }

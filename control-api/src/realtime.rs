@@ -112,7 +112,6 @@ impl Realtime {
     }
 
     /// Tells all clients of a tenant.
-    #[allow(dead_code, reason = "for what is no call")]
     pub(crate) async fn tell<T: Serialize + Sync>(
         &self,
         tenant: TenantId,
@@ -122,8 +121,12 @@ impl Realtime {
         self.emit(vec![calls_room(tenant)], event, message).await;
     }
 
+    /// Whether somebody looks at a call.
+    pub(crate) fn is_followed(&self, call: CallId) -> bool {
+        !self.sockets_in(vec![levels::room(call)]).is_empty()
+    }
+
     /// Tells the clients that look at a call.
-    #[allow(dead_code, reason = "for what is no call")]
     pub(crate) async fn tell_followers<T: Serialize + Sync>(
         &self,
         call: CallId,

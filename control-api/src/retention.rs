@@ -127,6 +127,14 @@ async fn expire(app: &App) -> store::Result<usize> {
         metrics::expired(count);
         app.forget(&expired).await;
         if count < EXPIRE_AT_ONCE as usize {
+            break;
+        }
+    }
+    loop {
+        // of calls that have no recording
+        let trusted = app.trusted();
+        let expired = app.store.expire_transcripts(trusted, EXPIRE_AT_ONCE, now());
+        if expired.await? < EXPIRE_AT_ONCE as usize {
             return Ok(total);
         }
     }

@@ -72,11 +72,32 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(r::users::list, r::users::create))
         .routes(routes!(r::users::one, r::users::update, r::users::remove))
         .routes(routes!(r::clients::list, r::clients::create))
-        .routes(routes!(r::calls::list))
+        .routes(routes!(r::branches::list, r::branches::create))
+        .routes(routes!(
+            r::branches::one,
+            r::branches::update,
+            r::branches::remove
+        ))
+        .routes(routes!(r::phone_numbers::list, r::phone_numbers::create))
+        .routes(routes!(
+            r::phone_numbers::one,
+            r::phone_numbers::update,
+            r::phone_numbers::remove
+        ))
+        .routes(routes!(r::connections::list, r::connections::create))
+        .routes(routes!(
+            r::connections::one,
+            r::connections::update,
+            r::connections::remove
+        ))
+        .routes(routes!(r::connections::test))
+        .routes(routes!(r::calls::list, r::register::register))
         .routes(routes!(r::calls::active))
         .routes(routes!(r::calls::active_count))
         .routes(routes!(r::calls::active_one))
         .routes(routes!(r::calls::one))
+        .routes(routes!(r::transcript::transcript))
+        .routes(routes!(r::transcript::metadata))
         .routes(routes!(r::listen::listen, r::listen::unlisten))
         .routes(routes!(r::recordings::of_call))
         .routes(routes!(r::recordings::one, r::erasure::erase))
@@ -94,6 +115,9 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(r::dashboard::recent_calls))
         .routes(routes!(r::webhook_livekit::livekit))
         .routes(routes!(r::webhook_recording::recording))
+        .routes(routes!(r::webhook_vapi::vapi))
+        .routes(routes!(r::webhook_retell::retell))
+        .routes(routes!(r::webhook_retell::started))
         .routes(routes!(r::docs::openapi))
         .routes(routes!(r::docs::docs))
         .routes(routes!(r::docs::script))

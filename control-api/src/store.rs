@@ -9,13 +9,16 @@
 
 mod accesses;
 mod audit;
+mod branches;
 mod calls;
 mod check;
 mod columns;
+mod connections;
 mod effects;
 mod erasure;
 mod events;
 mod health;
+mod ingest;
 mod pauses;
 mod people;
 mod policies;
@@ -25,6 +28,7 @@ mod spools;
 mod statistics;
 mod takes;
 mod tenants;
+mod transcripts;
 mod vendor;
 mod watchers;
 
@@ -36,11 +40,14 @@ use sidetone_wire::TenantId;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{Any, AnyPool, Executor as _, Transaction};
 
-pub(crate) use audit::{Actor, AuditFilter, Noted};
+pub(crate) use audit::{Actor, AuditFilter, Noted, Subject};
+pub(crate) use branches::BranchRemoval;
 pub(crate) use calls::{CallFilter, CallState, Place};
 pub use check::{Row, RowFile};
+pub(crate) use connections::Account;
 pub(crate) use erasure::{Erasure, Remains};
 pub(crate) use events::Applied;
+pub(crate) use ingest::{Changed, Delivery, Ingested, Outcome, Receipt};
 pub(crate) use pauses::{CallName, Pause, Wanted};
 pub(crate) use people::{NewUser, User, UserChange};
 pub(crate) use policies::Policy;
@@ -102,6 +109,13 @@ impl Error {
             ),
             Self::Migration(_) | Self::Column { .. } => false,
         }
+    }
+
+    /// Whether another transaction was in the way of this one, which may be tried again at once.
+    pub(crate) fn is_conflict(&self) -> bool {
+        // PostgreSQL: serialization failure, deadlock
+        matches!(self, Self::Database(sqlx::Error::Database(error))
+            if error.code().is_some_and(|code| code.len() == 5 && code.starts_with("40")))
     }
 
     /// Whether a unique column has that value already.

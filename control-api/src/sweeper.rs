@@ -80,7 +80,7 @@ async fn close_orphans(
     let reason = EndReason::new(EndClass::Ours, "gateway_lost");
     let at_least = last_beat.unwrap_or(Timestamp::from_unix_ms(0));
     loop {
-        let silent = app.store.silent_calls(started, AT_ONCE).await?;
+        let silent = app.store.orphans(started, AT_ONCE).await?;
         let count = silent.len();
         for call in silent {
             close(app, call, started, at_least, &reason).await?;

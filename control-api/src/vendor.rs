@@ -156,22 +156,8 @@ impl Fetching {
         vendor: &str,
         url: &SecretString,
     ) -> Result<Option<RecordingId>, NoteError> {
-        let dialler = self.dialler(vendor)?.ok_or(NoteError::UnknownVendor)?;
-        dialler.check(url.expose_secret())?;
-        let id = RecordingId(clock::new_id());
-        let wrapped = self.keyring.wrap_secret(&context(id), url);
-        let hash = Sha256::new()
-            .chain_update(vendor)
-            .chain_update([0])
-            .chain_update(url.expose_secret())
-            .finalize();
-        let new = NewFetch {
-            id,
-            call,
-            vendor: vendor.to_owned(),
-            url: wrapped.map_err(anyhow::Error::from)?,
-            url_hash: hex::encode(hash),
-        };
+        let new = self.seal(call, vendor, url)?;
+        let id = new.id;
         let noted = self.store.note_vendor_recording(&new, now()).await;
         match noted.map_err(anyhow::Error::from)? {
             NotedUrl::New => {
@@ -181,6 +167,49 @@ impl Fetching {
             NotedUrl::Idle => Ok(None),
             NotedUrl::UnknownCall => Err(NoteError::UnknownCall),
         }
+    }
+}
+
+impl Fetching {
+    /// What noting a URL writes, for those who write it with something else; they `look` after
+    /// the commit.
+    pub(crate) fn seal(
+        &self,
+        call: CallId,
+        vendor: &str,
+        url: &SecretString,
+    ) -> Result<NewFetch, NoteError> {
+        let policy = Policy::recordings(vendor, self.loopback);
+        let policy = policy.ok_or(NoteError::UnknownVendor)?;
+        policy.check(url.expose_secret())?;
+        let id = RecordingId(clock::new_id());
+        let wrapped = self.keyring.wrap_secret(&context(id), url);
+        let hash = Sha256::new()
+            .chain_update(vendor)
+            .chain_update([0])
+            .chain_update(unsigned(url.expose_secret()))
+            .finalize();
+        Ok(NewFetch {
+            id,
+            call,
+            vendor: vendor.to_owned(),
+            url: wrapped.map_err(anyhow::Error::from)?,
+            url_hash: hex::encode(hash),
+        })
+    }
+
+    /// There may be something new.
+    pub(crate) fn look(&self) {
+        self.wake.notify_one();
+    }
+}
+
+/// A URL without its query where that is a signature, which is another one each time that the
+/// vendor names the same file.
+fn unsigned(url: &str) -> &str {
+    match url.split_once('?') {
+        Some((file, query)) if query.contains("Signature=") => file,
+        Some(_) | None => url,
     }
 }
 

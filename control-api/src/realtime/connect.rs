@@ -13,6 +13,7 @@ use tracing::{debug, error};
 use super::{GLOBAL, LISTED, calls_room, levels, metrics_room, session_room, user_room};
 use crate::app::{App, now};
 use crate::auth::Proof;
+use crate::inbound::announce;
 use crate::metrics;
 use crate::routes::dashboard::{self, ActiveCall, Metrics};
 use crate::store::{self, DEFAULT_TENANT, Identity};
@@ -217,6 +218,10 @@ async fn subscribe(app: &App, socket: &SocketRef, stream: &str) -> Result<(), &'
             let looks = app.realtime.levels.looks(socket.id, call, identity.tenant);
             let first = looks.ok_or("too_many_streams")?;
             socket.join(levels::room(call));
+            // after joining: what comes meanwhile is in it, or comes after it
+            if let Some(update) = announce::whole(app, identity.tenant, call).await {
+                send(socket, "transcript-update", &update);
+            }
             if first {
                 super::ask_for_levels(&app.fleet, call);
             }

@@ -121,12 +121,17 @@ pub(crate) async fn active(
 }
 
 /// Count active calls
+///
+/// The count is at most a second old.
 #[utoipa::path(
     get, path = "/api/calls/active/count", tag = "calls",
     responses((status = 200, description = "How many calls have not ended", body = Count)),
 )]
-pub(crate) async fn active_count(caller: Caller) -> Result<Answer<Count>, Problem> {
-    let count = caller.tenant.active_count().await?;
+pub(crate) async fn active_count(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+) -> Result<Answer<Count>, Problem> {
+    let count = app.active.count(&caller.tenant).await?;
     Ok(Answer(Count { count }))
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json as Answer;
 use axum::extract::State;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use tracing::{error, info};
 use utoipa::ToSchema;
 
@@ -13,7 +13,7 @@ use super::pausing;
 use super::webhook_recording::{Secret, secret_context};
 use crate::app::{App, now};
 use crate::auth::{Admin, Reviewer};
-use crate::extract::Json;
+use crate::extract::{Change, Json};
 use crate::problem::{Problem, ProblemBody};
 use crate::store::{Policy, Tenant};
 
@@ -55,20 +55,6 @@ pub(crate) struct SetRetention {
     #[serde(default)]
     #[schema(value_type = Option<String>, format = Password)]
     pause_webhook_secret: Change<SecretString>,
-}
-
-/// A field that may be missing, which is not the same as `null`.
-#[derive(Debug, Default)]
-enum Change<T> {
-    #[default]
-    Stays,
-    Is(Option<T>),
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Change<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Option::deserialize(deserializer).map(Self::Is)
-    }
 }
 
 fn view(policy: &Policy) -> Retention {

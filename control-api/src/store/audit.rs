@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 use sidetone_service::clock;
-use sidetone_wire::{CallId, RecordingId, TenantId, Timestamp};
+use sidetone_wire::{
+    BranchId, CallId, ConnectionId, PhoneNumberId, RecordingId, TenantId, Timestamp,
+};
 use sqlx::any::AnyRow;
 use uuid::Uuid;
 
@@ -37,6 +39,9 @@ pub(crate) enum Subject {
     Call(CallId),
     Recording(RecordingId),
     Client(TenantId),
+    Branch(BranchId),
+    Connection(ConnectionId),
+    PhoneNumber(PhoneNumberId),
 }
 
 impl Subject {
@@ -45,6 +50,9 @@ impl Subject {
             Self::Call(id) => ("call", id.to_string()),
             Self::Recording(id) => ("recording", id.to_string()),
             Self::Client(id) => ("client", id.to_string()),
+            Self::Branch(id) => ("branch", id.to_string()),
+            Self::Connection(id) => ("connection", id.to_string()),
+            Self::PhoneNumber(id) => ("phone_number", id.to_string()),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Calls as their tenant sees them.
 
+use std::collections::HashMap;
+
 use sidetone_wire::socket::CallEventType;
 use sidetone_wire::{
     Call, CallId, CallStatus, Control, Direction, EndReason, RecordingFlag, RecordingId, Timestamp,
@@ -7,7 +9,7 @@ use sidetone_wire::{
 };
 use sqlx::any::AnyRow;
 
-use super::columns::{Columns as _, Statement, contains};
+use super::columns::{Columns as _, Statement, batches, contains};
 use super::effects::{self, Change};
 use super::{Result, Store, Tenant, Tx, takes, watchers};
 
@@ -254,6 +256,22 @@ impl Tenant {
 }
 
 impl Store {
+    /// Active calls that gateways found and that nobody has given a sign of life for since `before`,
+    /// at most `limit`, the longest silent first. Not those of vendors, who tell us in their own
+    /// time.
+    pub(crate) async fn orphans(&self, before: Timestamp, limit: u32) -> Result<Vec<CallId>> {
+        let rows = sqlx::query(
+            "SELECT id FROM calls WHERE ended_at IS NULL AND seen_at < $1 AND NOT EXISTS \
+             (SELECT 1 FROM upstream_calls u WHERE u.call_id = calls.id) \
+             ORDER BY seen_at, id LIMIT $2",
+        )
+        .bind(before.unix_ms())
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(|row| row.parsed("id")).collect()
+    }
+
     /// Active calls that nobody has given a sign of life for since `before`, at most `limit`, the
     /// longest silent first.
     pub(crate) async fn silent_calls(&self, before: Timestamp, limit: u32) -> Result<Vec<CallId>> {
@@ -335,4 +353,45 @@ pub(super) async fn in_transaction(
     statement.sql(" WHERE c.id = ").text(id.to_string());
     let row = statement.query().fetch_optional(&mut **tx).await?;
     row.map(|row| call(&row, now)).transpose()
+}
+
+/// Several of them.
+pub(super) async fn many_in_transaction(
+    tx: &mut Tx,
+    ids: &[CallId],
+    now: Timestamp,
+) -> Result<HashMap<CallId, Call>> {
+    let mut found = HashMap::with_capacity(ids.len());
+    for batch in batches(ids) {
+        let mut statement = Statement::new(CALL);
+        statement.sql(" WHERE c.id IN (");
+        statement
+            .texts(batch.iter().map(CallId::to_string))
+            .sql(")");
+        for row in &statement.query().fetch_all(&mut **tx).await? {
+            let call = call(row, now)?;
+            found.insert(call.id, call);
+        }
+    }
+    Ok(found)
+}
+
+impl Tenant {
+    /// The newest call with that id at an upstream.
+    pub(crate) async fn upstream_call(
+        &self,
+        upstream: Upstream,
+        upstream_call_id: &str,
+    ) -> Result<Option<CallId>> {
+        let row = sqlx::query(
+            "SELECT id FROM calls WHERE client_id = $1 AND upstream = $2 \
+             AND upstream_call_id = $3 ORDER BY started_at DESC, id DESC LIMIT 1",
+        )
+        .bind(self.key())
+        .bind(upstream.as_str())
+        .bind(upstream_call_id)
+        .fetch_optional(self.pool())
+        .await?;
+        row.map(|row| row.parsed("id")).transpose()
+    }
 }

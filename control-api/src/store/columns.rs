@@ -85,6 +85,8 @@ pub(super) fn json(value: &impl serde::Serialize) -> String {
 enum Bind {
     Text(String),
     Int(i64),
+    OptText(Option<String>),
+    OptInt(Option<i64>),
 }
 
 /// A statement that grows with its conditions. Only constants of this crate become text of it;
@@ -119,6 +121,38 @@ impl Statement {
         self.placeholder()
     }
 
+    /// Appends placeholders for texts, divided by commas.
+    pub(super) fn texts(&mut self, values: impl IntoIterator<Item = String>) -> &mut Self {
+        for (n, value) in values.into_iter().enumerate() {
+            if n > 0 {
+                self.sql(", ");
+            }
+            self.text(value);
+        }
+        self
+    }
+
+    /// Appends a placeholder for a text that may be missing.
+    pub(super) fn opt_text(&mut self, value: Option<String>) -> &mut Self {
+        self.binds.push(Bind::OptText(value));
+        self.placeholder()
+    }
+
+    /// Appends a placeholder for a number that may be missing.
+    pub(super) fn opt_int(&mut self, value: Option<i64>) -> &mut Self {
+        self.binds.push(Bind::OptInt(value));
+        self.placeholder()
+    }
+
+    /// Appends rows of values, `(…), (…)`.
+    pub(super) fn rows<T>(&mut self, rows: &[T], mut each: impl FnMut(&mut Self, &T)) {
+        for (n, row) in rows.iter().enumerate() {
+            self.sql(if n > 0 { ", (" } else { "(" });
+            each(self, row);
+            self.sql(")");
+        }
+    }
+
     fn placeholder(&mut self) -> &mut Self {
         self.sql.push('$');
         self.sql.push_str(&self.binds.len().to_string());
@@ -131,10 +165,25 @@ impl Statement {
             query = match bind {
                 Bind::Text(value) => query.bind(value),
                 Bind::Int(value) => query.bind(value),
+                Bind::OptText(value) => query.bind(value),
+                Bind::OptInt(value) => query.bind(value),
             };
         }
         query
     }
+}
+
+/// Rows in one statement, at most: below what either database lets be bound.
+const ROWS: [usize; 5] = [256, 64, 16, 4, 1];
+
+/// Rows divided into pieces of few sizes, so that few statements have to be prepared.
+pub(super) fn batches<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let size = ROWS.into_iter().find(|size| *size <= rows.len())?;
+        let (batch, rest) = rows.split_at(size);
+        rows = rest;
+        Some(batch)
+    })
 }
 
 /// A pattern for `LIKE … ESCAPE '\'` that finds `text` anywhere.

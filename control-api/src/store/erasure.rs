@@ -9,7 +9,7 @@ use sqlx::any::AnyRow;
 
 use super::audit::{self, Actor, Subject};
 use super::columns::{self, Columns as _, Statement};
-use super::{Result, Store, Tenant, Tx, takes};
+use super::{Result, Store, Tenant, Tx, takes, transcripts};
 
 /// What an erasure came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -259,6 +259,14 @@ pub(super) async fn erase_call(
             erased.push(doomed.id);
         }
     }
+    let held =
+        sqlx::query("SELECT client_id FROM retention WHERE client_id = $1 AND legal_hold = 1")
+            .bind(tenant.to_string())
+            .fetch_optional(&mut **tx)
+            .await?;
+    if held.is_none() {
+        transcripts::erase(tx, tenant, call, actor, at).await?;
+    }
     Ok(erased)
 }
 
@@ -316,5 +324,6 @@ async fn erase(
     detail["callId"] = Value::from(doomed.call.to_string());
     let (action, subject) = ("recording.erased", Subject::Recording(doomed.id));
     audit::note(tx, doomed.tenant, actor, action, subject, &detail, at).await?;
+    transcripts::erase_with_last_recording(tx, doomed.tenant, doomed.call, actor, at).await?;
     Ok(true)
 }

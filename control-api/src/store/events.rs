@@ -5,7 +5,7 @@
 //! applied whenever they come, and are idempotent by the recording's id.
 
 use sidetone_wire::{
-    Call, CallEvent, CallFacts, CallId, EndReason, Numbered, TenantId, Timestamp, UserId,
+    BranchId, Call, CallEvent, CallFacts, CallId, EndReason, Numbered, TenantId, Timestamp, UserId,
     socket::CallEventType,
 };
 use tracing::info;
@@ -123,6 +123,9 @@ async fn advance(tx: &mut Tx, event: &Numbered) -> Result<bool> {
     Ok(done.rows_affected() > 0)
 }
 
+/// Whose a call is.
+type Owner = (TenantId, Option<BranchId>);
+
 async fn apply_facts(
     tx: &mut Tx,
     id: CallId,
@@ -133,16 +136,16 @@ async fn apply_facts(
         .bind(id.to_string())
         .fetch_optional(&mut **tx)
         .await?;
-    let tenant = tenants::of_call(tx, facts.tenant.as_deref()).await?;
+    let owner = tenants::of_call(tx, facts).await?;
     let Some(known) = known else {
-        insert(tx, id, tenant, facts, now).await?;
+        insert(tx, id, owner, facts, now).await?;
         return Ok(CallEventType::Started);
     };
     let was_over = known.opt_int("ended_at")?.is_some();
     if was_over {
         info!(call = %id, "a call that was taken for over is alive");
     }
-    update(tx, id, tenant, facts, now).await?;
+    update(tx, id, owner, facts, now).await?;
     Ok(if was_over {
         CallEventType::Started
     } else {
@@ -153,15 +156,15 @@ async fn apply_facts(
 async fn insert(
     tx: &mut Tx,
     id: CallId,
-    tenant: TenantId,
+    (tenant, branch): Owner,
     facts: &CallFacts,
     now: Timestamp,
 ) -> Result<()> {
     sqlx::query(
         "INSERT INTO calls (id, client_id, upstream, upstream_call_id, direction, from_party, \
          to_party, customer_name, agent_id, agent_name, livekit_room_name, status, started_at, \
-         answered_at, control_since, capabilities, seen_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $13, $15, $16)",
+         answered_at, control_since, capabilities, seen_at, branch_id) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $13, $15, $16, $17)",
     )
     .bind(id.to_string())
     .bind(tenant.to_string())
@@ -179,6 +182,7 @@ async fn insert(
     .bind(facts.answered_at.map(Timestamp::unix_ms))
     .bind(json(&facts.capabilities))
     .bind(now.unix_ms())
+    .bind(branch.map(|branch| branch.to_string()))
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -187,7 +191,7 @@ async fn insert(
 async fn update(
     tx: &mut Tx,
     id: CallId,
-    tenant: TenantId,
+    (tenant, branch): Owner,
     facts: &CallFacts,
     now: Timestamp,
 ) -> Result<()> {
@@ -199,7 +203,8 @@ async fn update(
          livekit_room_name = $10, answered_at = COALESCE(answered_at, $11), \
          status = CASE WHEN status IN ('on_hold', 'transferring') THEN status \
          WHEN COALESCE(answered_at, $11) IS NOT NULL THEN 'connected' ELSE 'connecting' END, \
-         end_class = NULL, end_code = NULL, ended_at = NULL, capabilities = $12, seen_at = $13 \
+         end_class = NULL, end_code = NULL, ended_at = NULL, capabilities = $12, seen_at = $13, \
+         branch_id = COALESCE($15, CASE WHEN client_id = $1 THEN branch_id END) \
          WHERE id = $14",
     )
     .bind(tenant.to_string())
@@ -216,6 +221,7 @@ async fn update(
     .bind(json(&facts.capabilities))
     .bind(now.unix_ms())
     .bind(id.to_string())
+    .bind(branch.map(|branch| branch.to_string()))
     .execute(&mut **tx)
     .await?;
     // a call that was taken for over may still be paused

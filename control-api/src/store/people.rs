@@ -77,7 +77,7 @@ impl Store {
             tx.commit().await?;
             return Ok(false);
         }
-        let tenant = super::tenants::of_call(&mut tx, None).await?;
+        let tenant = super::tenants::default(&mut tx).await?;
         insert(&mut tx, tenant, admin).await?;
         tx.commit().await?;
         Ok(true)

@@ -1,10 +1,11 @@
 //! Tenants.
 
-use sidetone_wire::{TenantId, Timestamp};
+use sidetone_wire::{BranchId, CallFacts, Direction, TenantId, Timestamp};
 use sqlx::any::AnyRow;
 
 use super::columns::Columns as _;
-use super::{Result, Store, Tx};
+use super::{Result, Store, Tx, branches};
+use crate::calls::numbers::e164;
 
 /// Slug of the tenant that is always there: calls that name no known tenant are its calls, its
 /// admins may make other tenants.
@@ -54,15 +55,41 @@ impl Store {
     }
 }
 
-/// The tenant a call belongs to: the one with that slug, else the default one.
-pub(super) async fn of_call(tx: &mut Tx, slug: Option<&str>) -> Result<TenantId> {
-    let row = sqlx::query(
-        "SELECT id FROM clients WHERE slug = $1 OR slug = $2 \
-         ORDER BY CASE WHEN slug = $1 THEN 0 ELSE 1 END LIMIT 1",
-    )
-    .bind(slug.unwrap_or(DEFAULT_TENANT).to_lowercase())
-    .bind(DEFAULT_TENANT)
-    .fetch_one(&mut **tx)
-    .await?;
-    row.parsed("id")
+/// Whose a call is that a gateway found: the tenant's that it names, else that of the number on
+/// the tenant's side, else the default one's. The branch is that number's, if it is the tenant's.
+pub(super) async fn of_call(
+    tx: &mut Tx,
+    facts: &CallFacts,
+) -> Result<(TenantId, Option<BranchId>)> {
+    let number = match facts.direction {
+        Direction::Outbound => e164(&facts.from),
+        Direction::Inbound | Direction::Web => e164(&facts.to),
+    };
+    let lines = branches::lines(tx, &number.clone().into_iter().collect()).await?;
+    let line = number.and_then(|number| lines.get(&number));
+    let named = match &facts.tenant {
+        Some(slug) => with_slug(tx, &slug.to_lowercase()).await?,
+        None => None,
+    };
+    let tenant = match (named, line) {
+        (Some(named), _) => named,
+        (None, Some(line)) => line.tenant,
+        (None, None) => default(tx).await?,
+    };
+    let ours = line.filter(|line| line.tenant == tenant);
+    Ok((tenant, ours.and_then(|line| line.branch)))
+}
+
+/// The tenant that is always there.
+pub(super) async fn default(tx: &mut Tx) -> Result<TenantId> {
+    let default = with_slug(tx, DEFAULT_TENANT).await?;
+    Ok(default.ok_or(sqlx::Error::RowNotFound)?)
+}
+
+async fn with_slug(tx: &mut Tx, slug: &str) -> Result<Option<TenantId>> {
+    let row = sqlx::query("SELECT id FROM clients WHERE slug = $1")
+        .bind(slug)
+        .fetch_optional(&mut **tx)
+        .await?;
+    row.map(|row| row.parsed("id")).transpose()
 }

@@ -71,6 +71,26 @@ pub(crate) struct Fetched {
 const OURS: &str = "next_attempt_at = $2 AND NOT EXISTS (SELECT 1 FROM calls c \
     WHERE c.id = vendor_recordings.call_id AND c.consent = 'denied')";
 
+/// Notes where a vendor keeps a call's recording, in the transaction of what told of it.
+pub(super) async fn note(tx: &mut Tx, new: &NewFetch, at: Timestamp) -> Result<bool> {
+    let done = sqlx::query(NOTE)
+        .bind(new.id.to_string())
+        .bind(&new.vendor)
+        .bind(&new.url)
+        .bind(&new.url_hash)
+        .bind(at.unix_ms())
+        .bind(new.call.to_string())
+        .execute(&mut **tx)
+        .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+const NOTE: &str = "INSERT INTO vendor_recordings \
+    (id, call_id, client_id, vendor, original_url, url_hash, next_attempt_at) \
+    SELECT $1, c.id, c.client_id, $2, $3, $4, CAST($5 AS BIGINT) FROM calls c \
+    WHERE c.id = $6 AND c.consent <> 'denied' \
+    ON CONFLICT (client_id, url_hash) DO NOTHING";
+
 impl Store {
     /// Notes where a vendor keeps a call's recording, to be fetched at once.
     pub(crate) async fn note_vendor_recording(
@@ -85,25 +105,10 @@ impl Store {
         if known.is_none() {
             return Ok(NotedUrl::UnknownCall);
         }
-        let done = sqlx::query(
-            "INSERT INTO vendor_recordings \
-             (id, call_id, client_id, vendor, original_url, url_hash, next_attempt_at) \
-             SELECT $1, c.id, c.client_id, $2, $3, $4, CAST($5 AS BIGINT) FROM calls c \
-             WHERE c.id = $6 AND c.consent <> 'denied' \
-             ON CONFLICT (client_id, url_hash) DO NOTHING",
-        )
-        .bind(new.id.to_string())
-        .bind(&new.vendor)
-        .bind(&new.url)
-        .bind(&new.url_hash)
-        .bind(at.unix_ms())
-        .bind(new.call.to_string())
-        .execute(&self.pool)
-        .await?;
-        Ok(match done.rows_affected() {
-            0 => NotedUrl::Idle,
-            _ => NotedUrl::New,
-        })
+        let mut tx = self.write().await?;
+        let noted = note(&mut tx, new, at).await?;
+        tx.commit().await?;
+        Ok(if noted { NotedUrl::New } else { NotedUrl::Idle })
     }
 
     /// Rows that are due, the longest first.

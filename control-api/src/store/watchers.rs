@@ -55,6 +55,13 @@ pub(super) async fn of_calls(
     Ok(found)
 }
 
+impl Store {
+    /// The watchers of some calls, of whatever tenant.
+    pub(crate) async fn watching(&self, calls: &[CallId]) -> Result<HashMap<CallId, Vec<Watcher>>> {
+        of_calls(&self.pool, calls).await
+    }
+}
+
 impl Tenant {
     /// Notes that a session takes part in a call. `false` when the session or the call has ended
     /// meanwhile: the grant must then be taken back.

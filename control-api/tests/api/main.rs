@@ -8,7 +8,9 @@
 )]
 
 mod audio;
+mod branches;
 mod calls;
+mod connections;
 mod erasures;
 mod ledger;
 mod listen;
@@ -16,12 +18,15 @@ mod pauses;
 mod problems;
 mod realtime;
 mod recordings;
+mod register;
 mod restart;
 mod roles;
 mod sessions;
 mod socket;
 mod takes;
 mod tenants;
+mod transcripts;
 mod vendor;
+mod vendor_calls;
 mod webhooks;
 mod world;

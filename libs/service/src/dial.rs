@@ -67,6 +67,20 @@ impl Resolve for SystemResolver {
     }
 }
 
+impl Policy {
+    /// Judges a URL's text, as [`Dialler::check`]: for those who dial nothing.
+    ///
+    /// # Errors
+    /// When it will not be dialled.
+    pub fn check(&self, url: &str) -> Result<(), Refusal> {
+        let socket = url
+            .get(..2)
+            .is_some_and(|start| start.eq_ignore_ascii_case("ws"));
+        let kind = if socket { Kind::Socket } else { Kind::Http };
+        target::check(url, kind, self).map(drop)
+    }
+}
+
 /// Opens URLs that arrived from outside, as its policy allows. Cheap to clone.
 #[derive(Clone)]
 pub struct Dialler {
@@ -131,11 +145,7 @@ impl Dialler {
     /// # Errors
     /// When it will not be dialled.
     pub fn check(&self, url: &str) -> Result<(), Refusal> {
-        let socket = url
-            .get(..2)
-            .is_some_and(|start| start.eq_ignore_ascii_case("ws"));
-        let kind = if socket { Kind::Socket } else { Kind::Http };
-        target::check(url, kind, &self.policy).map(drop)
+        self.policy.check(url)
     }
 
     /// Asks for a URL, following redirects as the policy says. `Authorization` and `Cookie` are

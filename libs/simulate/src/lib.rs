@@ -11,7 +11,10 @@ pub mod clip;
 pub mod conversation;
 pub mod load;
 mod population;
+pub mod retell;
 pub mod script;
+pub mod vapi;
+pub mod webhook;
 
 pub use call::{CallPlan, SimulatedCall};
 pub use client::Server;

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 /// A moment on the wall clock, in milliseconds since the Unix epoch. As JSON it is RFC 3339 in
 /// UTC with milliseconds (`2026-10-30T12:00:00.123Z`); in the database it is the bare number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, TS, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, TS, ToSchema)]
 #[ts(type = "string")]
 #[schema(value_type = String, format = DateTime)]
 pub struct Timestamp(i64);

@@ -1,0 +1,103 @@
+//! Telling clients of what was committed.
+
+use std::sync::Arc;
+
+use sidetone_wire::socket::CallEventType;
+use sidetone_wire::{CallId, TranscriptUpdate};
+use tokio::sync::mpsc;
+use tracing::{debug, info, warn};
+
+use crate::app::App;
+use crate::metrics;
+use crate::store::Changed;
+
+/// Batches that wait to be told; the writer waits when there are more.
+pub(super) const QUEUE: usize = 64;
+
+/// Tells of every batch, in the order in which they were committed.
+pub(super) async fn run(app: Arc<App>, mut batches: mpsc::Receiver<Vec<Changed>>) {
+    while let Some(batch) = batches.recv().await {
+        tell(&app, batch).await;
+    }
+}
+
+async fn tell(app: &App, batch: Vec<Changed>) {
+    let live: Vec<CallId> = batch
+        .iter()
+        .filter(|changed| changed.visible && changed.call.ended_at.is_none())
+        .map(|changed| changed.call.id)
+        .collect();
+    let mut watching = app.store.watching(&live).await.unwrap_or_else(|error| {
+        warn!(%error, "watchers could not be read");
+        std::collections::HashMap::new()
+    });
+    for changed in batch {
+        let Changed {
+            kind,
+            mut call,
+            visible,
+            transcript,
+        } = changed;
+        note(app, kind, &call);
+        if visible {
+            call.watchers = watching.remove(&call.id).unwrap_or_default();
+            app.enliven(&mut call);
+            app.announce(kind, &call).await;
+        }
+        if transcript.is_empty() || !app.realtime.is_followed(call.id) {
+            continue;
+        }
+        let (id, tenant) = (call.id, call.client_id);
+        let single = transcript.single(call.started_at);
+        let update = match single.filter(|segment| !is_first(&segment.id)) {
+            Some(segment) => Some(TranscriptUpdate {
+                call_id: id,
+                segment,
+                transcript: None,
+            }),
+            // a first segment is the whole transcript, too
+            None => whole(app, tenant, id).await,
+        };
+        if let Some(update) = update {
+            let (realtime, event) = (&app.realtime, "transcript-update");
+            realtime.tell_followers(id, event, &update).await;
+        }
+    }
+}
+
+/// Whether it may be the first that was said: of a conversation, or of its party.
+fn is_first(id: &str) -> bool {
+    id == "s0" || id.ends_with("-0")
+}
+
+/// A call's whole transcript, for those who know nothing of it yet.
+pub(crate) async fn whole(
+    app: &App,
+    tenant: sidetone_wire::TenantId,
+    call: CallId,
+) -> Option<TranscriptUpdate> {
+    let transcript = app.store.tenant(tenant).transcript(call).await;
+    let transcript = transcript
+        .inspect_err(|error| warn!(%call, %error, "a transcript could not be read for clients"))
+        .ok()?;
+    Some(TranscriptUpdate {
+        call_id: call,
+        segment: transcript.last()?.clone(),
+        transcript: Some(transcript),
+    })
+}
+
+fn note(app: &App, kind: CallEventType, call: &sidetone_wire::Call) {
+    match kind {
+        CallEventType::Started => info!(call = %call.id, upstream = %call.upstream, "call"),
+        CallEventType::Updated => debug!(call = %call.id, "call changed"),
+        CallEventType::Ended => {
+            let reason = call.end_reason.as_ref();
+            let class = reason.map_or("unknown", |reason| reason.class.as_str());
+            let code = reason.map_or("", |reason| reason.code.as_str());
+            info!(call = %call.id, class, code, seconds = call.duration_seconds, "call ended");
+            metrics::call_ended(class);
+            app.realtime.levels.ended(call.id);
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! What was said.
+
+use serde_json::json;
+use sidetone_wire::{Call, CallId, TenantId, Timestamp, TranscriptSegment};
+use sqlx::any::AnyRow;
+
+use super::audit::{self, Actor, Subject};
+use super::columns::{self, Columns as _, Statement, batches};
+use super::{Result, Store, Tenant, Tx};
+use crate::calls::transcript::{Row, arrange};
+use crate::calls::{Layer, Rows, State};
+
+/// Writes changes of calls' segments. Of two rows of one id the better one stays, as
+/// [`Rows`] has it.
+pub(super) async fn put(tx: &mut Tx, calls: &[(&Call, &Rows)]) -> Result<()> {
+    let rows: Vec<(&Call, &Row)> = calls
+        .iter()
+        .flat_map(|(call, rows)| rows.put.values().map(move |row| (*call, row)))
+        .collect();
+    for batch in batches(&rows) {
+        let mut statement = Statement::new(
+            "INSERT INTO transcript_segments (call_id, id, client_id, layer, party, text, final, \
+             start_ms, end_ms, at, confidence, sentiment) VALUES ",
+        );
+        statement.rows(batch, |statement, (call, row)| {
+            statement.text(call.id.to_string()).sql(", ");
+            statement.text(row.id.clone()).sql(", ");
+            statement.text(call.client_id.to_string()).sql(", ");
+            statement.int(row.layer.number()).sql(", ");
+            statement.text(row.party.as_str()).sql(", ");
+            statement.text(row.text.clone()).sql(", ");
+            statement.int(i64::from(row.is_final)).sql(", ");
+            let (start, end) = row.span_ms.unzip();
+            statement.opt_int(start.map(u64::cast_signed)).sql(", ");
+            statement.opt_int(end.map(u64::cast_signed)).sql(", ");
+            statement.int(row.at.unix_ms()).sql(", ");
+            statement.opt_int(row.confidence.map(i64::from)).sql(", ");
+            let sentiment = row.sentiment.map(|sentiment| sentiment.as_str().to_owned());
+            statement.opt_text(sentiment);
+        });
+        statement.sql(
+            " ON CONFLICT (call_id, id) DO UPDATE SET layer = excluded.layer, \
+             party = excluded.party, text = excluded.text, final = excluded.final, \
+             start_ms = excluded.start_ms, end_ms = excluded.end_ms, at = excluded.at, \
+             confidence = excluded.confidence, sentiment = excluded.sentiment \
+             WHERE excluded.layer > transcript_segments.layer \
+             OR (excluded.layer = transcript_segments.layer AND (excluded.layer <> 1 \
+             OR excluded.at > transcript_segments.at \
+             OR (excluded.at = transcript_segments.at AND excluded.text > transcript_segments.text)))",
+        );
+        statement.query().execute(&mut **tx).await?;
+    }
+    for (call, rows) in calls {
+        remove(tx, call.id, rows).await?;
+    }
+    Ok(())
+}
+
+async fn remove(tx: &mut Tx, call: CallId, rows: &Rows) -> Result<()> {
+    if let Some(floor) = rows.floor {
+        sqlx::query("DELETE FROM transcript_segments WHERE call_id = $1 AND layer < $2")
+            .bind(call.to_string())
+            .bind(floor.number())
+            .execute(&mut **tx)
+            .await?;
+    }
+    let taken: Vec<&String> = rows.taken.iter().collect();
+    for batch in batches(&taken) {
+        let mut statement = Statement::new("DELETE FROM transcript_segments WHERE call_id = ");
+        statement.text(call.to_string()).sql(" AND id IN (");
+        statement
+            .texts(batch.iter().map(ToString::to_string))
+            .sql(")");
+        statement.query().execute(&mut **tx).await?;
+    }
+    Ok(())
+}
+
+/// Removes what was said in a call and what was made of it, also what is reported of that later;
+/// `false` when there was nothing.
+pub(super) async fn erase(
+    tx: &mut Tx,
+    tenant: TenantId,
+    call: CallId,
+    actor: &Actor,
+    at: Timestamp,
+) -> Result<bool> {
+    // reports are added under this lock
+    let known = sqlx::query(
+        "UPDATE upstream_calls SET batches = batches + 1 WHERE call_id = $1 RETURNING state",
+    )
+    .bind(call.to_string())
+    .fetch_optional(&mut **tx)
+    .await?;
+    if let Some(row) = known {
+        let mut state: State = row.json("state")?;
+        state.silence();
+        sqlx::query("UPDATE upstream_calls SET state = $1 WHERE call_id = $2")
+            .bind(columns::json(&state))
+            .bind(call.to_string())
+            .execute(&mut **tx)
+            .await?;
+    }
+    let emptied = sqlx::query(
+        "UPDATE calls SET call_metadata = '{}' WHERE id = $1 AND call_metadata <> '{}'",
+    )
+    .bind(call.to_string())
+    .execute(&mut **tx)
+    .await?;
+    let removed = sqlx::query("DELETE FROM transcript_segments WHERE call_id = $1")
+        .bind(call.to_string())
+        .execute(&mut **tx)
+        .await?;
+    let segments = removed.rows_affected();
+    if segments + emptied.rows_affected() == 0 {
+        return Ok(false);
+    }
+    let (subject, detail) = (Subject::Call(call), json!({ "segments": segments }));
+    audit::note(tx, tenant, actor, "transcript.erased", subject, &detail, at).await?;
+    Ok(true)
+}
+
+/// Erases it when no recording of the call is left.
+pub(super) async fn erase_with_last_recording(
+    tx: &mut Tx,
+    tenant: TenantId,
+    call: CallId,
+    actor: &Actor,
+    at: Timestamp,
+) -> Result<()> {
+    let left = sqlx::query(
+        "SELECT COUNT(*) AS n FROM recordings WHERE call_id = $1 AND erased_at IS NULL",
+    )
+    .bind(call.to_string())
+    .fetch_one(&mut **tx)
+    .await?;
+    if left.int("n")? == 0 {
+        erase(tx, tenant, call, actor, at).await?;
+    }
+    Ok(())
+}
+
+impl Store {
+    /// Erases transcripts of calls without recordings that ended longer ago than their tenant's
+    /// policy lets them be, the oldest first, at most `limit`; gives how many.
+    pub(crate) async fn expire_transcripts(
+        &self,
+        trusted: Timestamp,
+        limit: u32,
+        at: Timestamp,
+    ) -> Result<usize> {
+        let mut tx = self.write().await?;
+        let rows = sqlx::query(
+            "SELECT c.id, c.client_id FROM calls c JOIN retention p ON p.client_id = c.client_id \
+             WHERE p.days IS NOT NULL AND p.legal_hold = 0 \
+             AND c.ended_at < $1 - p.days * 86400000 \
+             AND (c.call_metadata <> '{}' OR EXISTS \
+             (SELECT 1 FROM transcript_segments s WHERE s.call_id = c.id)) \
+             AND NOT EXISTS (SELECT 1 FROM recordings r \
+             WHERE r.call_id = c.id AND r.erased_at IS NULL) \
+             ORDER BY c.ended_at, c.id LIMIT $2",
+        )
+        .bind(trusted.unix_ms())
+        .bind(i64::from(limit))
+        .fetch_all(&mut *tx)
+        .await?;
+        let actor = Actor::rule("retention");
+        for row in &rows {
+            let (tenant, call) = (row.parsed("client_id")?, row.parsed("id")?);
+            erase(&mut tx, tenant, call, &actor, at).await?;
+        }
+        tx.commit().await?;
+        Ok(rows.len())
+    }
+}
+
+fn row(row: &AnyRow) -> Result<Row> {
+    let start = row.opt_int("start_ms")?.map(i64::cast_unsigned);
+    let end = row.opt_int("end_ms")?.map(i64::cast_unsigned);
+    let confidence = row.opt_int("confidence")?;
+    Ok(Row {
+        id: row.text("id")?,
+        layer: Layer::from_number(row.int("layer")?),
+        party: row.parsed("party")?,
+        text: row.text("text")?,
+        is_final: row.flag("final")?,
+        span_ms: start.zip(end),
+        at: row.time("at")?,
+        confidence: confidence.and_then(|confidence| u16::try_from(confidence).ok()),
+        sentiment: row.opt_parsed("sentiment")?,
+        after: None,
+    })
+}
+
+impl Tenant {
+    /// A call's transcript; empty when there is none, or no such call.
+    pub(crate) async fn transcript(&self, call: CallId) -> Result<Vec<TranscriptSegment>> {
+        let rows = sqlx::query(
+            "SELECT s.id, s.layer, s.party, s.text, s.final, s.start_ms, s.end_ms, s.at, \
+             s.confidence, s.sentiment, c.started_at FROM transcript_segments s \
+             JOIN calls c ON c.id = s.call_id WHERE s.call_id = $1 AND c.client_id = $2",
+        )
+        .bind(call.to_string())
+        .bind(self.key())
+        .fetch_all(self.pool())
+        .await?;
+        let started_at = match rows.first() {
+            Some(row) => row.time("started_at")?,
+            None => Timestamp::default(),
+        };
+        let rows = rows.iter().map(row).collect::<Result<_>>()?;
+        Ok(arrange(rows, started_at))
+    }
+
+    /// What else was reported of a call, as a JSON object.
+    pub(crate) async fn call_metadata(&self, call: CallId) -> Result<Option<serde_json::Value>> {
+        let row = sqlx::query("SELECT call_metadata FROM calls WHERE id = $1 AND client_id = $2")
+            .bind(call.to_string())
+            .bind(self.key())
+            .fetch_optional(self.pool())
+            .await?;
+        row.map(|row| row.json("call_metadata")).transpose()
+    }
+}

@@ -1,0 +1,244 @@
+use reqwest::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use sidetone_service::clock;
+use sidetone_simulate::vapi::VapiCall;
+use sidetone_testkit::{PostgresServer, database};
+use sidetone_wire::RecordingId;
+use sqlx::Connection as _;
+
+use crate::socket::Socket;
+use crate::takes::{manifest, path};
+use crate::vendor_calls::{SECRET, VAPI, connect, hmac, only_call, send, signed};
+use crate::world::{User, World};
+
+async fn world() -> (World, User) {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    connect(&admin, "vapi", "Main", "hmac", SECRET).await;
+    (world, admin)
+}
+
+async fn deliver(world: &World, message: &Value) {
+    let (status, answer) = send(world, VAPI, &signed(&hmac(), message)).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+}
+
+fn said(vapi: &VapiCall, role: &str, kind: &str, text: &str, after_ms: i64) -> Value {
+    let more = json!({"role": role, "transcriptType": kind, "transcript": text});
+    vapi.message("transcript", after_ms, &more)
+}
+
+#[tokio::test]
+async fn a_transcript_is_given_as_json_text_and_subtitles() {
+    let (world, admin) = world().await;
+    let mut vapi = VapiCall::new("v-1", clock::wall() - 60_000);
+    vapi.lines = vec!["Hello <b>you</b> & me".into(), "1 --> 2".into()];
+    deliver(&world, &vapi.report(30_000)).await;
+    let call = only_call(&admin).await;
+    let id = call["id"].as_str().unwrap();
+    let path = format!("/api/calls/{id}/transcript");
+    let json = admin.read(&path).await;
+    assert_eq!(json["callId"], id);
+    assert_eq!(json["segments"][0]["text"], "Hello <b>you</b> & me");
+    for (format, kind, expected) in [
+        (
+            "txt",
+            "text/plain; charset=utf-8",
+            "[00:00:00] Agent: Hello <b>you</b> & me\n",
+        ),
+        (
+            "vtt",
+            "text/vtt; charset=utf-8",
+            "<v Agent>Hello &lt;b&gt;you&lt;/b&gt; &amp; me\n",
+        ),
+        (
+            "srt",
+            "application/x-subrip; charset=utf-8",
+            "2\n00:00:03,000 --> 00:00:05,500\n",
+        ),
+    ] {
+        let url = format!("{path}?format={format}");
+        let response = admin.request(Method::GET, &url).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()[CONTENT_TYPE], kind);
+        let name = format!("attachment; filename=\"transcript-{id}.{format}\"");
+        assert_eq!(response.headers()[CONTENT_DISPOSITION], &*name);
+        let text = response.text().await.unwrap();
+        assert!(text.contains(expected), "{text}");
+        assert_eq!(
+            text.matches("-->").count(),
+            if format == "txt" { 1 } else { 2 }
+        );
+    }
+    let (status, problem) = admin.get(&format!("{path}?format=pdf")).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(problem["errors"][0]["field"], "format");
+    let other = world.tenant(&admin, "other").await;
+    for path in [path, format!("/api/calls/{id}/metadata")] {
+        assert_eq!(other.get(&path).await.0, StatusCode::NOT_FOUND);
+    }
+    let audit = admin.read("/api/audit?action=transcript.downloaded").await;
+    assert_eq!(audit["items"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn who_looks_at_a_call_reads_along_from_its_beginning() {
+    let (world, admin) = world().await;
+    let vapi = VapiCall::new("v-1", clock::wall() - 60_000);
+    deliver(&world, &said(&vapi, "assistant", "final", "Hello", 5000)).await;
+    deliver(&world, &said(&vapi, "user", "final", "Hi", 6000)).await;
+    let call = only_call(&admin).await;
+    let mut socket = Socket::connect(&world, &admin.token).await;
+    socket.event("initial_state").await;
+    let stream = format!("call:{}", call["id"].as_str().unwrap());
+    socket.send("subscribe", json!({ "stream": stream })).await;
+    let first = socket.event("transcript-update").await;
+    assert_eq!(first["callId"], call["id"]);
+    let texts = |update: &Value| -> Vec<String> {
+        let segments = update["transcript"].as_array().unwrap();
+        segments
+            .iter()
+            .map(|s| s["text"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(texts(&first), ["Hello", "Hi"]);
+    assert_eq!(first["segment"]["text"], "Hi");
+    let mut ids = Vec::new();
+    for (kind, text, at) in [
+        ("partial", "My", 8000),
+        ("partial", "My parcel", 8500),
+        ("final", "My parcel is late", 9000),
+    ] {
+        deliver(&world, &said(&vapi, "user", kind, text, at)).await;
+        let update = socket.event("transcript-update").await;
+        assert_eq!(update["segment"]["text"], text);
+        assert_eq!(update["segment"]["final"], kind == "final");
+        assert!(update["transcript"].is_null(), "{update}");
+        ids.push(update["segment"]["id"].clone());
+    }
+    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    // what comes too late finds its place
+    deliver(&world, &said(&vapi, "user", "final", "And", 7000)).await;
+    let update = socket.event("transcript-update").await;
+    assert_eq!(texts(&update), ["Hello", "Hi", "And", "My parcel is late"]);
+    // and the report replaces it
+    deliver(&world, &vapi.report(60_000)).await;
+    let update = socket.event("transcript-update").await;
+    assert_eq!(texts(&update), vapi.lines);
+}
+
+#[tokio::test]
+async fn with_its_last_recording_a_call_loses_its_transcript() {
+    let (world, admin) = world().await;
+    let vapi = VapiCall::new("v-1", clock::wall() - 60_000);
+    deliver(&world, &vapi.report(30_000)).await;
+    let call = only_call(&admin).await;
+    let id = call["id"].as_str().unwrap();
+    let held = world.gateway().hold("room-1", None);
+    held.known_to(&admin).await;
+    let recordings = [(), ()].map(|()| RecordingId(clock::new_id()));
+    for recording in recordings {
+        let mut manifest = manifest(&held, recording);
+        manifest.call = id.parse().unwrap();
+        world.store(manifest).await;
+    }
+    let transcript = format!("/api/calls/{id}/transcript");
+    let metadata = format!("/api/calls/{id}/metadata");
+    admin.send(Method::DELETE, &path(recordings[0])).await;
+    assert_eq!(
+        admin.read(&transcript).await["segments"]
+            .as_array()
+            .unwrap()
+            .len(),
+        3
+    );
+    admin.send(Method::DELETE, &path(recordings[1])).await;
+    assert_eq!(admin.read(&transcript).await["segments"], json!([]));
+    assert_eq!(admin.read(&metadata).await, json!({}));
+    // a report that comes later does not bring it back
+    deliver(&world, &vapi.report(40_000)).await;
+    assert_eq!(admin.read(&transcript).await["segments"], json!([]));
+    assert_eq!(admin.read(&metadata).await, json!({}));
+    let audit = admin.read("/api/audit?action=transcript.erased").await;
+    assert_eq!(audit["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn without_consent_nothing_is_kept_of_what_is_said() {
+    let (world, admin) = world().await;
+    let vapi = VapiCall::new("v-1", clock::wall() - 60_000);
+    deliver(&world, &said(&vapi, "user", "final", "My secret", 5000)).await;
+    let call = only_call(&admin).await;
+    let path = format!("/api/calls/{}", call["id"].as_str().unwrap());
+    let denied = json!({"consent": "denied"});
+    admin.put(&format!("{path}/consent"), &denied).await;
+    deliver(&world, &said(&vapi, "user", "final", "Another", 6000)).await;
+    deliver(&world, &vapi.report(60_000)).await;
+    let transcript = admin.read(&format!("{path}/transcript")).await;
+    assert_eq!(transcript["segments"], json!([]));
+    assert_eq!(admin.read(&path).await["status"], "ended");
+}
+
+#[tokio::test]
+async fn one_that_cannot_be_written_takes_no_other_with_it() {
+    let (world, admin) = world().await;
+    let vapi = |n: usize| VapiCall::new(&format!("v-{n}"), clock::wall() - 60_000);
+    deliver(&world, &vapi(0).report(1)).await;
+    sqlx::any::install_default_drivers();
+    let url = database(world.dir.path()).await;
+    let mut connection = sqlx::AnyConnection::connect(&url).await.unwrap();
+    sqlx::query("UPDATE upstream_calls SET state = 'nonsense'")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    let sends = (0..50).map(|n| {
+        let webhook = signed(&hmac(), &vapi(n).report(2));
+        let url = format!("{}{VAPI}", world.url);
+        tokio::spawn(async move { webhook.send(&reqwest::Client::new(), &url).await.unwrap().0 })
+    });
+    for (n, send) in sends.collect::<Vec<_>>().into_iter().enumerate() {
+        let expected = if n == 0 {
+            StatusCode::INTERNAL_SERVER_ERROR
+        } else {
+            StatusCode::OK
+        };
+        assert_eq!(send.await.unwrap(), expected, "{n}");
+    }
+    let calls = admin.read("/api/calls?limit=100").await;
+    assert_eq!(calls["items"].as_array().unwrap().len(), 50);
+}
+
+#[tokio::test]
+async fn while_the_database_is_away_webhooks_are_sent_back_and_come_again() {
+    let mut server = PostgresServer::start().await.unwrap();
+    let url = server.database("calls").await.unwrap();
+    let world = World::with(&[("DATABASE_URL", &url)]).await;
+    let admin = world.admin().await;
+    connect(&admin, "vapi", "Main", "hmac", SECRET).await;
+    let vapi = VapiCall::new("v-1", clock::wall() - 60_000);
+    let messages = vapi.messages();
+    deliver(&world, &messages[0]).await;
+    server.kill();
+    let webhook = signed(&hmac(), messages.last().unwrap());
+    let url = format!("{}{VAPI}", world.url);
+    let client = reqwest::Client::new();
+    let sent = client.post(&url).body(webhook.body.clone());
+    let sent = webhook
+        .headers
+        .iter()
+        .fold(sent, |sent, (name, value)| sent.header(name, value));
+    let response = sent.send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let wait: u32 = response.headers()["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!((1..=2).contains(&wait));
+    server.restart().await.unwrap();
+    let taken =
+        crate::world::within(async || send(&world, VAPI, &webhook).await.0 == StatusCode::OK);
+    assert!(taken.await, "it is taken once the database is back");
+    assert_eq!(only_call(&admin).await["status"], "ended");
+}
