@@ -1,23 +1,25 @@
 //! What all requests share.
 
+use secrecy::SecretString;
 use sidetone_fleet::Fleet;
 use sidetone_service::clock;
+use sidetone_service::config::Registration;
 use sidetone_vault::Keyring;
 use sidetone_wire::socket::CallEventType;
-use sidetone_wire::{Call, CallId, Command, TenantId, Timestamp, UserId};
+use sidetone_wire::{ApiKeyId, Call, CallId, Command, TenantId, Timestamp, UserId};
 use tokio::sync::Notify;
 use tracing::warn;
 use uuid::Uuid;
 
 use crate::active::Active;
-use crate::auth::{Attempts, Origins, Passwords, Tokens};
+use crate::auth::{Attempts, Origins, Passwords, Tokens, secret};
 use crate::inbound::accounts::Accounts;
 use crate::inbound::ingest::Ingest;
 use crate::livekit::{self, Livekit};
 use crate::realtime::Realtime;
 use crate::renditions::Renditions;
 use crate::settling::Settling;
-use crate::store::{self, Identity, Store, Watched};
+use crate::store::{self, Actor, Identity, Store, Watched};
 use crate::trusted::TrustedClock;
 use crate::vendor::Fetching;
 
@@ -52,6 +54,10 @@ pub(crate) struct App {
     pub(crate) public_url: String,
     /// Vendors may be on this machine: tests and the demo.
     pub(crate) allow_loopback_upstreams: bool,
+    /// Held while an audit log is verified.
+    pub(crate) verifying: tokio::sync::Mutex<()>,
+    /// Who may add themselves.
+    pub(crate) registration: Registration,
     pub(crate) session_minutes: u32,
     /// Cookies go over TLS only.
     pub(crate) secure_cookies: bool,
@@ -73,9 +79,15 @@ impl App {
         self.clock.at(clock::wall(), since_boot_ms())
     }
 
-    /// Who acts with a session token, if it is valid now.
+    /// Who acts with a session token or an API key, if it is valid now.
     pub(crate) async fn identify(&self, token: &str) -> store::Result<Option<Identity>> {
-        match self.tokens.read(token) {
+        let session = if token.starts_with(secret::KEY_PREFIX) {
+            let hash = secret::hashed(&SecretString::from(token));
+            self.store.key_session(&hash, now()).await?
+        } else {
+            self.tokens.read(token)
+        };
+        match session {
             Some(session) => self.store.session(session, now()).await,
             None => Ok(None),
         }
@@ -111,12 +123,43 @@ impl App {
     }
 
     /// Ends one session at once: its socket, what it listens to, its token.
-    pub(crate) async fn end_session(&self, identity: &Identity) -> store::Result<()> {
-        self.store.revoke_session(identity.session, now()).await?;
-        self.realtime.disconnect_session(identity.session);
-        let watched = self.store.unwatch_session(identity.session).await?;
-        self.withdraw(identity.user, identity.session, &watched)
-            .await?;
+    pub(crate) async fn end_session(
+        &self,
+        identity: &Identity,
+        actor: &Actor,
+    ) -> store::Result<()> {
+        self.store.close_session(identity, actor, now()).await?;
+        self.cut_session(identity.user, identity.session).await
+    }
+
+    /// Ends all other sessions of whoever acts, in all tenants.
+    pub(crate) async fn end_other_sessions(&self, identity: &Identity) -> store::Result<()> {
+        let (user, keep) = (identity.user, identity.session);
+        for session in self.store.revoke_others(user, keep, now()).await? {
+            self.cut_session(user, session).await?;
+        }
+        Ok(())
+    }
+
+    /// Closes what an API key, which is revoked, has open.
+    pub(crate) async fn end_key(&self, key: ApiKeyId) -> store::Result<()> {
+        self.cut_session(UserId(key.0), key.0).await
+    }
+
+    /// Closes what is open of a tenant, whose sessions are over.
+    pub(crate) async fn end_tenant(&self, tenant: TenantId) -> store::Result<()> {
+        self.realtime.disconnect_tenant(tenant);
+        for (user, session) in self.store.tenant(tenant).watching().await? {
+            self.cut_session(user, session).await?;
+        }
+        Ok(())
+    }
+
+    /// Closes what a session, which is over, has open: its sockets, and what it listens to.
+    async fn cut_session(&self, user: UserId, session: Uuid) -> store::Result<()> {
+        self.realtime.disconnect_session(session);
+        let watched = self.store.unwatch_session(session).await?;
+        self.withdraw(user, session, &watched).await?;
         self.tell_watched(&watched).await;
         Ok(())
     }

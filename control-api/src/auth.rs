@@ -5,9 +5,10 @@ mod caller;
 pub(crate) mod cookies;
 mod origin;
 mod passwords;
+pub(crate) mod secret;
 mod token;
 
-pub(crate) use attempts::{Attempts, TRIES_PER_MINUTE};
+pub(crate) use attempts::Attempts;
 pub(crate) use caller::{Admin, Caller, Proof, Reviewer, Supervisor};
 pub(crate) use origin::Origins;
 pub(crate) use passwords::{PasswordError, Passwords, check_strength};

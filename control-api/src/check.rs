@@ -38,7 +38,7 @@ pub enum SpoolStanding {
 /// # Errors
 /// When the database is not to be had.
 pub async fn recordings_index(settings: &Settings) -> anyhow::Result<RecordingsIndex> {
-    let store = Store::open(&settings.database_url())
+    let store = Store::open(&settings.database_url(), &settings.keys.secret_key)
         .await
         .context("DATABASE_URL")?;
     Ok(RecordingsIndex { store })

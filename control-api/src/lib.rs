@@ -6,6 +6,7 @@
 mod active;
 mod app;
 mod assets;
+mod audit;
 mod auth;
 mod calls;
 mod check;
@@ -60,6 +61,7 @@ use store::{NewUser, Store};
 use trusted::TrustedClock;
 use vendor::Fetching;
 
+pub use audit::fill_audit_log;
 pub use check::{RecordingsIndex, Row, RowFile, SpoolStanding, recordings_index};
 pub use vendor::{NoteError, VendorRecordings};
 
@@ -111,7 +113,7 @@ pub async fn load_with(
     refound: Duration,
 ) -> anyhow::Result<Api> {
     let database = readiness.condition("database");
-    let store = Store::open(&settings.database_url())
+    let store = Store::open(&settings.database_url(), &settings.keys.secret_key)
         .await
         .context("DATABASE_URL")?;
     let passwords = Passwords::new()?;
@@ -149,6 +151,8 @@ pub async fn load_with(
         fetching,
         public_url: settings.server.public_url.clone(),
         allow_loopback_upstreams: settings.upstreams.allow_loopback,
+        verifying: tokio::sync::Mutex::default(),
+        registration: settings.session.registration,
         session_minutes: settings.session.minutes,
         secure_cookies: settings.server.public_url.starts_with("https://"),
     });
@@ -201,7 +205,7 @@ async fn trusted_clock(store: &Store) -> anyhow::Result<TrustedClock> {
 /// # Errors
 /// When the database is not to be had, or its migration fails.
 pub async fn migrate(settings: &Settings) -> anyhow::Result<()> {
-    Store::open(&settings.database_url())
+    Store::open(&settings.database_url(), &settings.keys.secret_key)
         .await
         .map(drop)
         .context("DATABASE_URL")
@@ -277,6 +281,8 @@ impl Api {
         lifecycle.spawn_vital("vendor recordings", fetching);
         let retention = retention::run(app.clone(), lifecycle.clone());
         lifecycle.spawn_vital("retention", retention);
+        let audit = audit::run(app.clone(), lifecycle.clone());
+        lifecycle.spawn_last("audit", audit);
         let sweeper = sweeper::run(
             app.clone(),
             self.database,

@@ -146,6 +146,19 @@ impl Realtime {
         self.cut_room(user_room(tenant, user));
     }
 
+    /// Cuts off the clients of a tenant, whoever they are.
+    pub(crate) fn disconnect_tenant(&self, tenant: TenantId) {
+        let sockets = self
+            .all()
+            .map_or_else(Vec::new, BroadcastOperators::sockets);
+        for socket in sockets {
+            let identity = socket.extensions.get::<Identity>();
+            if identity.is_some_and(|identity| identity.tenant == tenant) {
+                self.cut(socket);
+            }
+        }
+    }
+
     fn cut_room(&self, room: String) {
         for socket in self.sockets_in(vec![room]) {
             self.cut(socket);

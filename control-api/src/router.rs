@@ -1,5 +1,7 @@
 //! Every route, and what lies around all of them.
 
+mod roles;
+
 use std::any::Any;
 use std::sync::Arc;
 
@@ -49,7 +51,9 @@ impl utoipa::Modify for Security {
         let bearer = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("JWT")
-            .description(Some("The `access_token` of a login."))
+            .description(Some(
+                "The `access_token` of a login, or an API key `stk_…`.",
+            ))
             .build();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
         let cookie = ApiKeyValue::with_description(
@@ -62,16 +66,7 @@ impl utoipa::Modify for Security {
 
 /// The routes of the API with their description.
 fn api() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::with_openapi(Document::openapi())
-        .routes(routes!(r::login::login))
-        .routes(routes!(r::login::login_short))
-        .routes(routes!(r::logout::logout))
-        .routes(routes!(r::logout::logout_short))
-        .routes(routes!(r::me::me))
-        .routes(routes!(r::me::update_profile))
-        .routes(routes!(r::users::list, r::users::create))
-        .routes(routes!(r::users::one, r::users::update, r::users::remove))
-        .routes(routes!(r::clients::list, r::clients::create))
+    people(OpenApiRouter::with_openapi(Document::openapi()))
         .routes(routes!(r::branches::list, r::branches::create))
         .routes(routes!(
             r::branches::one,
@@ -107,7 +102,6 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(r::pausing::resume))
         .routes(routes!(r::consent::set))
         .routes(routes!(r::retention::get, r::retention::set))
-        .routes(routes!(r::audit::list))
         .routes(routes!(r::audio::audio))
         .routes(routes!(r::dashboard::health))
         .routes(routes!(r::dashboard::metrics))
@@ -123,9 +117,41 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(r::docs::script))
 }
 
+/// Who may do what, and what they did.
+fn people(router: OpenApiRouter<Arc<App>>) -> OpenApiRouter<Arc<App>> {
+    router
+        .routes(routes!(r::login::login))
+        .routes(routes!(r::login::login_short))
+        .routes(routes!(r::logout::logout))
+        .routes(routes!(r::logout::logout_short))
+        .routes(routes!(r::me::me))
+        .routes(routes!(r::me::update_profile))
+        .routes(routes!(r::password::change))
+        .routes(routes!(r::switch::switch))
+        .routes(routes!(r::sign_up::register))
+        .routes(routes!(r::api_keys::list, r::api_keys::create))
+        .routes(routes!(r::api_keys::revoke))
+        .routes(routes!(r::invites::list, r::invites::create))
+        .routes(routes!(r::invites::revoke))
+        .routes(routes!(r::users::list, r::users::create))
+        .routes(routes!(r::users::one, r::users::update, r::users::remove))
+        .routes(routes!(r::clients::list, r::clients::create))
+        .routes(routes!(
+            r::clients::one,
+            r::clients::update,
+            r::clients::remove
+        ))
+        .routes(routes!(r::members::list, r::members::add))
+        .routes(routes!(r::members::update, r::members::remove))
+        .routes(routes!(r::audit::list))
+        .routes(routes!(r::audit::verify))
+}
+
 /// The description of the API.
 pub(crate) fn document() -> utoipa::openapi::OpenApi {
-    api().into_openapi()
+    let mut document = api().into_openapi();
+    roles::declare(&mut document);
+    document
 }
 
 /// The whole public listener.
@@ -147,6 +173,7 @@ pub(crate) fn router(app: &Arc<App>, sockets: SocketIoLayer) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(sockets)
+        .layer(middleware::from_fn_with_state(app.clone(), origin))
         .with_state(app.clone());
     match cors(app) {
         Some(cors) => router.layer(cors),
@@ -193,6 +220,18 @@ async fn count(matched: Option<MatchedPath>, request: Request, next: Next) -> Re
     let response = next.run(request).await;
     metrics::request(&method, route, response.status(), clock::now() - start);
     response
+}
+
+/// Refuses sockets that another page opens, before there is a connection to speak of.
+async fn origin(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let upgrades = headers.contains_key(header::UPGRADE);
+    let sockets = upgrades || request.uri().path().starts_with("/socket.io");
+    if sockets && !app.origins.allow_socket(headers, upgrades) {
+        let detail = "this page may not connect here";
+        return Problem::forbidden("origin_not_allowed", detail).into_response();
+    }
+    next.run(request).await
 }
 
 async fn security_headers(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {

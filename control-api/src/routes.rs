@@ -1,5 +1,6 @@
 //! One file per route: its refusals, its handler, its description.
 
+pub(crate) mod api_keys;
 pub(crate) mod audio;
 pub(crate) mod audit;
 pub(crate) mod backlog;
@@ -11,16 +12,21 @@ pub(crate) mod consent;
 pub(crate) mod dashboard;
 pub(crate) mod docs;
 pub(crate) mod erasure;
+pub(crate) mod invites;
 pub(crate) mod listen;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod me;
+pub(crate) mod members;
 pub(crate) mod page;
+pub(crate) mod password;
 pub(crate) mod pausing;
 pub(crate) mod phone_numbers;
 pub(crate) mod recordings;
 pub(crate) mod register;
 pub(crate) mod retention;
+pub(crate) mod sign_up;
+pub(crate) mod switch;
 pub(crate) mod transcript;
 pub(crate) mod users;
 pub(crate) mod webhook_livekit;

@@ -11,6 +11,7 @@ mod accesses;
 mod audit;
 mod branches;
 mod calls;
+mod chain;
 mod check;
 mod columns;
 mod connections;
@@ -19,6 +20,9 @@ mod erasure;
 mod events;
 mod health;
 mod ingest;
+mod invites;
+mod keys;
+mod members;
 mod pauses;
 mod people;
 mod policies;
@@ -32,15 +36,19 @@ mod transcripts;
 mod vendor;
 mod watchers;
 
+use std::ops::{Deref, DerefMut};
 use std::str::FromStr as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use sidetone_wire::TenantId;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{Any, AnyPool, Executor as _, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, Executor as _, Transaction};
 
-pub(crate) use audit::{Actor, AuditFilter, Noted, Subject};
+use chain::AuditLog;
+
+pub(crate) use audit::{Actor, AuditFilter, Intent, Subject};
 pub(crate) use branches::BranchRemoval;
 pub(crate) use calls::{CallFilter, CallState, Place};
 pub use check::{Row, RowFile};
@@ -48,13 +56,15 @@ pub(crate) use connections::Account;
 pub(crate) use erasure::{Erasure, Remains};
 pub(crate) use events::Applied;
 pub(crate) use ingest::{Changed, Delivery, Ingested, Outcome, Receipt};
+pub(crate) use invites::NewInvite;
+pub(crate) use keys::NewKey;
 pub(crate) use pauses::{CallName, Pause, Wanted};
-pub(crate) use people::{NewUser, User, UserChange};
+pub(crate) use people::{NewUser, User, UserChange, UserChanged};
 pub(crate) use policies::Policy;
 pub(crate) use recordings::StoredRecording;
 pub(crate) use sessions::{Identity, LoginUser, NewSession};
 pub(crate) use statistics::Statistics;
-pub(crate) use tenants::{Client, DEFAULT_TENANT};
+pub(crate) use tenants::{Client, DEFAULT_TENANT, Deletion};
 pub(crate) use vendor::{Fetch, Fetched, Lease, NewFetch, NotedUrl};
 pub(crate) use watchers::Watched;
 
@@ -71,7 +81,6 @@ const SQLITE_SETUP: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORM
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
 
-type Tx = Transaction<'static, Any>;
 pub(crate) type Result<T> = std::result::Result<T, Error>;
 
 /// Why the database did not do it.
@@ -130,6 +139,15 @@ pub(crate) struct Store {
     pool: AnyPool,
     begin_write: &'static str,
     sqlite: bool,
+    log: Arc<AuditLog>,
+}
+
+/// A write in progress: taken back when it is dropped. What it notes for the audit log is written
+/// when it is committed.
+struct Tx {
+    transaction: Transaction<'static, Any>,
+    notes: Vec<audit::Note>,
+    log: Arc<AuditLog>,
 }
 
 /// One tenant's part of the database. Cheap to clone.
@@ -141,7 +159,8 @@ pub(crate) struct Tenant {
 
 impl Store {
     /// Connects and brings the schema up to date.
-    pub(crate) async fn open(url: &SecretString) -> Result<Self> {
+    /// `secret` is the `SECRET_KEY`, which proves the rows of the audit log.
+    pub(crate) async fn open(url: &SecretString, secret: &SecretString) -> Result<Self> {
         sqlx::any::install_default_drivers();
         let url = url.expose_secret();
         let sqlite = url.starts_with("sqlite:");
@@ -172,6 +191,7 @@ impl Store {
             // fails it instead of waiting
             begin_write: if sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" },
             sqlite,
+            log: Arc::new(AuditLog::new(secret)),
         };
         Ok(store)
     }
@@ -185,7 +205,37 @@ impl Store {
     }
 
     async fn write(&self) -> Result<Tx> {
-        Ok(self.pool.begin_with(self.begin_write).await?)
+        Ok(Tx {
+            transaction: self.pool.begin_with(self.begin_write).await?,
+            notes: Vec::new(),
+            log: self.log.clone(),
+        })
+    }
+}
+
+impl Tx {
+    /// Everything of it is there from now on, the rows of the audit log with it.
+    async fn commit(mut self) -> Result<()> {
+        let rows = chain::chain(&mut self).await?;
+        self.transaction.commit().await?;
+        if rows > 0 {
+            self.log.added(rows);
+        }
+        Ok(())
+    }
+}
+
+impl Deref for Tx {
+    type Target = AnyConnection;
+
+    fn deref(&self) -> &AnyConnection {
+        &self.transaction
+    }
+}
+
+impl DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut AnyConnection {
+        &mut self.transaction
     }
 }
 

@@ -4,6 +4,7 @@
 //! `/proc`, and the load comes from other processes. Each prints a table for people and ends with
 //! one line of JSON.
 
+mod audit;
 mod bench;
 mod burst;
 mod carrier;
@@ -29,6 +30,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Scenario {
+    /// How long a million rows of the audit log take to be verified.
+    Audit(audit::Audit),
     /// What tapped, recorded and forwarded calls cost, and how that grows.
     Bench(bench::Bench),
     /// Ten supervisors ask for every call at once: when are all tracks heard?
@@ -63,6 +66,7 @@ enum Scenario {
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().scenario {
+        Scenario::Audit(audit) => audit.run(),
         Scenario::Bench(bench) => bench.run(),
         Scenario::Burst(burst) => burst.run(),
         Scenario::Kills(kills) => kills.run(),

@@ -1,29 +1,53 @@
-//! Wrong passwords are counted per user and address.
+//! Wrong passwords are counted per user and address, per user, and per address.
+//!
+//! The wide counts stop who guesses for one user from many addresses, or for many users from one.
+//! They do not stop a pair of user and address that has logged in before: otherwise anybody could
+//! lock anybody out by guessing.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Tries in a window, for a user name from an address.
-pub(crate) const TRIES_PER_MINUTE: usize = 10;
+const TRIES_PER_MINUTE: usize = 10;
+
+/// Tries in a window for a user name from all addresses, and from an address for all user names.
+const WIDE_TRIES_PER_MINUTE: usize = 100;
 
 /// The window.
 const WINDOW: Duration = Duration::from_mins(1);
 
-/// Pairs of user and address that are remembered: about 10 MB. When it is full, pairs without
-/// tries in the window are dropped, then the one whose last try is the oldest.
+/// Counts that are remembered: about 10 MB. When it is full, those without tries in the window are
+/// dropped, then the quarter whose last tries are the oldest.
 const REMEMBERED: usize = 65_536;
+
+/// Pairs that have logged in that are remembered. When it is full, it is begun anew.
+const KNOWN: usize = 65_536;
+
+/// What tries are counted for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Count {
+    Pair(String, IpAddr),
+    User(String),
+    Address(IpAddr),
+}
 
 /// The counts.
 #[derive(Default)]
 pub(crate) struct Attempts {
-    tries: Mutex<HashMap<(String, IpAddr), VecDeque<Instant>>>,
+    counts: Mutex<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    tries: HashMap<Count, VecDeque<Instant>>,
+    known: HashSet<(String, IpAddr)>,
 }
 
 impl Attempts {
-    fn lock(&self) -> MutexGuard<'_, HashMap<(String, IpAddr), VecDeque<Instant>>> {
-        self.tries.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts a try before it is known whether it is right, so that many at once are many.
@@ -31,24 +55,67 @@ impl Attempts {
     /// # Errors
     /// How long to wait, when there were too many.
     pub(crate) fn begin(&self, user: &str, from: IpAddr, now: Instant) -> Result<(), Duration> {
-        let mut all = self.lock();
-        let key = (user.to_owned(), network(from));
-        if !all.contains_key(&key) && all.len() >= REMEMBERED {
-            make_room(&mut all, now);
+        let mut counts = self.lock();
+        let (pair, wide) = of(user, from);
+        let known = counts.known.contains(&(user.to_owned(), network(from)));
+        let limits = [(&pair, TRIES_PER_MINUTE)].into_iter();
+        let limits = limits.chain(
+            wide.iter()
+                .filter(|_| !known)
+                .map(|count| (count, WIDE_TRIES_PER_MINUTE)),
+        );
+        for (count, limit) in limits {
+            if let Some(wait) = counts.wait(count, limit, now) {
+                return Err(wait);
+            }
         }
-        let tries = all.entry(key).or_default();
-        forget_old(tries, now);
-        if tries.len() >= TRIES_PER_MINUTE {
-            let oldest = tries.front().expect("there are some");
-            return Err(WINDOW.saturating_sub(now - *oldest));
+        for count in wide.into_iter().chain([pair]) {
+            counts.add(count, now);
         }
-        tries.push_back(now);
         Ok(())
     }
 
-    /// The password was right: the tries are forgotten.
+    /// The password was right: the pair's tries are forgotten, this one is also among the others,
+    /// and the pair is known.
     pub(crate) fn succeeded(&self, user: &str, from: IpAddr) {
-        self.lock().remove(&(user.to_owned(), network(from)));
+        let mut counts = self.lock();
+        let (pair, wide) = of(user, from);
+        counts.tries.remove(&pair);
+        for count in wide {
+            if let Some(tries) = counts.tries.get_mut(&count) {
+                tries.pop_back();
+            }
+        }
+        if counts.known.len() >= KNOWN {
+            counts.known.clear();
+        }
+        counts.known.insert((user.to_owned(), network(from)));
+    }
+}
+
+fn of(user: &str, from: IpAddr) -> (Count, [Count; 2]) {
+    let from = network(from);
+    let wide = [Count::User(user.to_owned()), Count::Address(from)];
+    (Count::Pair(user.to_owned(), from), wide)
+}
+
+impl Counts {
+    /// How long to wait before the next try.
+    fn wait(&mut self, count: &Count, limit: usize, now: Instant) -> Option<Duration> {
+        let tries = self.tries.get_mut(count)?;
+        forget_old(tries, now);
+        if tries.len() < limit {
+            return None;
+        }
+        let oldest = tries.front()?;
+        Some(WINDOW.saturating_sub(now - *oldest))
+    }
+
+    fn add(&mut self, count: Count, now: Instant) {
+        if !self.tries.contains_key(&count) && self.tries.len() >= REMEMBERED {
+            make_room(&mut self.tries, now);
+        }
+        self.tries.entry(count).or_default().push_back(now);
     }
 }
 
@@ -58,18 +125,19 @@ fn forget_old(tries: &mut VecDeque<Instant>, now: Instant) {
     }
 }
 
-fn make_room(all: &mut HashMap<(String, IpAddr), VecDeque<Instant>>, now: Instant) {
+fn make_room(all: &mut HashMap<Count, VecDeque<Instant>>, now: Instant) {
     all.retain(|_, tries| tries.back().is_some_and(|at| now - *at < WINDOW));
     if all.len() < REMEMBERED {
         return;
     }
-    let oldest = all
-        .iter()
-        .min_by_key(|(_, tries)| tries.back().copied())
-        .map(|(key, _)| key.clone());
-    if let Some(key) = oldest {
-        all.remove(&key);
-    }
+    // a quarter at once: looking through all for each try would be what an attacker wants
+    let mut last: Vec<Instant> = all
+        .values()
+        .filter_map(|tries| tries.back().copied())
+        .collect();
+    let (_, quarter, _) = last.select_nth_unstable(REMEMBERED / 4);
+    let quarter = *quarter;
+    all.retain(|_, tries| tries.back().is_some_and(|at| *at > quarter));
 }
 
 /// A whole /64 belongs to one subscriber, so it counts as one address.
@@ -141,15 +209,60 @@ mod tests {
     }
 
     #[test]
+    fn many_users_from_one_address_and_one_user_from_many_are_too_many() {
+        let now = clock::now();
+        let address = |n: u32| IpAddr::from(n.to_be_bytes());
+        let attempts = Attempts::default();
+        for n in 0..100 {
+            attempts.begin(&n.to_string(), address(1), now).unwrap();
+        }
+        assert!(attempts.begin("ann", address(1), now).is_err());
+        assert!(attempts.begin("ann", address(2), now).is_ok());
+
+        let attempts = Attempts::default();
+        for n in 0..100 {
+            attempts.begin("ann", address(n), now).unwrap();
+        }
+        assert!(attempts.begin("ann", address(1000), now).is_err());
+        assert!(attempts.begin("bob", address(1000), now).is_ok());
+    }
+
+    #[test]
+    fn who_has_logged_in_from_there_is_not_locked_out_by_others() {
+        let now = clock::now();
+        let address = |n: u32| IpAddr::from(n.to_be_bytes());
+        let attempts = Attempts::default();
+        attempts.begin("ann", address(7), now).unwrap();
+        attempts.succeeded("ann", address(7));
+        for n in 1000..1100 {
+            attempts.begin("ann", address(n), now).unwrap();
+        }
+        assert!(attempts.begin("ann", address(2000), now).is_err());
+        assert!(attempts.begin("ann", address(7), now).is_ok());
+    }
+
+    #[test]
+    fn those_who_log_in_do_not_use_up_their_address() {
+        let now = clock::now();
+        let attempts = Attempts::default();
+        let office = IpAddr::from([10, 0, 0, 1]);
+        for n in 0..500 {
+            attempts.begin(&n.to_string(), office, now).unwrap();
+            attempts.succeeded(&n.to_string(), office);
+        }
+        assert!(attempts.begin("late", office, now).is_ok());
+    }
+
+    #[test]
     fn memory_is_bounded_however_many_names_are_tried() {
         let attempts = Attempts::default();
-        let here = IpAddr::from([127, 0, 0, 1]);
         let now = clock::now();
-        for n in 0..REMEMBERED + 3 {
-            attempts
-                .begin(&n.to_string(), here, now + Duration::from_nanos(n as u64))
-                .unwrap();
+        for n in 0..22_000u32 {
+            let from = IpAddr::from(n.to_be_bytes());
+            let at = now + Duration::from_nanos(u64::from(n));
+            attempts.begin(&n.to_string(), from, at).unwrap();
         }
-        assert_eq!(attempts.lock().len(), REMEMBERED);
+        let counts = attempts.lock();
+        assert!(counts.tries.len() <= REMEMBERED);
     }
 }

@@ -3,13 +3,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
-use sidetone_wire::{Role, TenantId};
+use sidetone_wire::{Role, TenantId, UserId};
 use subtle::ConstantTimeEq as _;
 
-use super::cookies;
+use super::{cookies, secret};
 use crate::app::App;
 use crate::problem::Problem;
 use crate::store::{Actor, DEFAULT_TENANT, Identity, Tenant};
@@ -50,7 +50,10 @@ impl<'a> Proof<'a> {
                 let bearer = scheme.eq_ignore_ascii_case("bearer");
                 bearer.then_some(Self::Bearer(token.trim()))
             }
-            None => cookies::read(headers, cookies::SESSION).map(Self::Cookie),
+            // a program has no cookies: a key in one was put there by somebody else
+            None => cookies::read(headers, cookies::SESSION)
+                .filter(|token| !token.starts_with(secret::KEY_PREFIX))
+                .map(Self::Cookie),
         }
     }
 
@@ -83,6 +86,23 @@ impl Caller {
             name: self.identity.user.to_string(),
             address: self.address.map(|address| address.to_string()),
         }
+    }
+
+    /// Where they act from.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
+    /// The person who acts.
+    ///
+    /// # Errors
+    /// When it is a program, by an API key: it has no password, no profile and no other tenant.
+    pub(crate) fn person(&self) -> Result<UserId, Problem> {
+        if self.identity.api_key.is_none() {
+            return Ok(self.identity.user);
+        }
+        let detail = "this is for people who are logged in, not for API keys";
+        Err(Problem::forbidden("person_required", detail))
     }
 
     /// Whether that is their tenant.
@@ -153,6 +173,7 @@ impl FromRequestParts<Arc<App>> for Caller {
                 return Err(Problem::forbidden("csrf_failed", detail));
             }
         }
+        names_own(parts, &identity).await?;
         let connection = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         Ok(Self {
             tenant: app.store.tenant(identity.tenant),
@@ -160,6 +181,31 @@ impl FromRequestParts<Arc<App>> for Caller {
             address: connection.map(|ConnectInfo(from)| from.ip()),
         })
     }
+}
+
+/// Paths of older clients name a tenant (`{client}`, by slug or id) or a user (`{user_id}`): it
+/// must be the caller's own. This is asked of every route that has a caller, so that none forgets
+/// it, and nothing is looked up, so that nobody learns which others there are.
+async fn names_own(parts: &mut Parts, identity: &Identity) -> Result<(), Problem> {
+    let Ok(params) = RawPathParams::from_request_parts(parts, &()).await else {
+        return Err(Problem::not_found("resource"));
+    };
+    for (name, value) in &params {
+        let own = match name {
+            "client" => value == identity.tenant_slug || value == identity.tenant.to_string(),
+            "user_id" => value == identity.user.to_string(),
+            _ => true,
+        };
+        if !own && name == "client" {
+            let detail = "the path names another tenant than the caller's";
+            return Err(Problem::forbidden("other_tenant", detail));
+        }
+        if !own {
+            let detail = "the path names another user than the caller";
+            return Err(Problem::forbidden("other_user", detail));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Passwords: argon2id, off the runtime's threads, a few at a time.
+//! Passwords: argon2id, off the runtime's threads, a few at a time. Hashes that older systems made
+//! with bcrypt are understood too, and replaced at the next login.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -14,6 +15,16 @@ const AT_ONCE: usize = 2;
 /// Logins that wait for their turn or have it, about a second's worth. More are told to come back.
 const WAITING: usize = 64;
 
+/// What the hashes that we make begin with: algorithm, version and cost. Others are replaced.
+const CURRENT: &str = "$argon2id$v=19$m=19456,t=2,p=1$";
+
+/// bcrypt's hashes, by whatever its implementations call themselves.
+const BCRYPT: [&str; 4] = ["$2a$", "$2b$", "$2x$", "$2y$"];
+
+/// The highest cost of a bcrypt hash that is looked at: some 4 s. Who writes a higher one into the
+/// database wants the processor.
+const BCRYPT_COST_MAX: u32 = 15;
+
 /// Why a password was not looked at.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PasswordError {
@@ -23,7 +34,7 @@ pub(crate) enum PasswordError {
     Failed(String),
 }
 
-/// Hashes and verifies. All hashes have the same cost.
+/// Hashes and verifies. All hashes that we make have the same cost.
 pub(crate) struct Passwords {
     turns: Semaphore,
     waiting: AtomicUsize,
@@ -58,10 +69,16 @@ impl Passwords {
         password: SecretString,
         hash: Option<String>,
     ) -> Result<bool, PasswordError> {
-        let known = hash.is_some();
+        let known = hash.as_deref().is_some_and(is_understood);
+        let hash = hash.filter(|_| known);
         let hash = hash.unwrap_or_else(|| self.nobody.clone());
         let fits = self.in_turn(move || verify(&password, &hash)).await??;
         Ok(fits && known)
+    }
+
+    /// Whether a hash is one that we would make today.
+    pub(crate) fn is_current(hash: &str) -> bool {
+        hash.starts_with(CURRENT)
     }
 
     async fn in_turn<T: Send + 'static>(
@@ -106,7 +123,25 @@ fn hash(password: &SecretString) -> Result<String, PasswordError> {
         .map_err(|error| PasswordError::Failed(error.to_string()))
 }
 
+/// Whether a password can be compared with it at all. An account without a password has none.
+fn is_understood(hash: &str) -> bool {
+    match bcrypt_cost(hash) {
+        Some(cost) => cost <= BCRYPT_COST_MAX,
+        None => PasswordHash::new(hash).is_ok(),
+    }
+}
+
+/// The cost of a bcrypt hash; `None` when it is none.
+fn bcrypt_cost(hash: &str) -> Option<u32> {
+    let rest = BCRYPT.iter().find_map(|prefix| hash.strip_prefix(prefix))?;
+    Some(rest.split('$').next()?.parse().unwrap_or(u32::MAX))
+}
+
 fn verify(password: &SecretString, hash: &str) -> Result<bool, PasswordError> {
+    if bcrypt_cost(hash).is_some() {
+        // a hash that is damaged fits no password
+        return Ok(bcrypt::verify(password.expose_secret(), hash).unwrap_or(false));
+    }
     let hash = PasswordHash::new(hash).map_err(|error| PasswordError::Failed(error.to_string()))?;
     Ok(Argon2::default()
         .verify_password(password.expose_secret().as_bytes(), &hash)
@@ -136,6 +171,41 @@ mod tests {
         let wrong = SecretString::from("correct house");
         assert!(!passwords.verify(wrong, Some(hash)).await.unwrap());
         assert!(!passwords.verify(right(), None).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn hashes_of_older_systems_fit_and_are_not_current() {
+        let passwords = Passwords::new().unwrap();
+        // "U*U" under 2a and 2y: test vectors of crypt_blowfish
+        for hash in [
+            "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
+            "$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
+        ] {
+            let verify = |word: &str| {
+                passwords.verify(SecretString::from(word.to_owned()), Some(hash.to_owned()))
+            };
+            assert!(verify("U*U").await.unwrap(), "{hash}");
+            assert!(!verify("U*V").await.unwrap(), "{hash}");
+            assert!(!Passwords::is_current(hash));
+        }
+        let ours = passwords.hash(SecretString::from("U*U")).await.unwrap();
+        assert!(Passwords::is_current(&ours), "{ours}");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_hash_fits_nothing_and_is_no_failure() {
+        let passwords = Passwords::new().unwrap();
+        for hash in [
+            "",
+            "!",
+            "plain",
+            "$2b$31$CCCCCCCCCCCCCCCCCCCCC.",
+            "$2b$",
+            "$argon2id$",
+        ] {
+            let verified = passwords.verify(SecretString::from(hash), Some(hash.to_owned()));
+            assert!(!verified.await.unwrap(), "{hash}");
+        }
     }
 
     #[tokio::test]

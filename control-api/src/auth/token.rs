@@ -1,5 +1,7 @@
 //! Session tokens: HS256 JWTs that name a session's row.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,9 @@ use uuid::Uuid;
 const ISSUER: &str = "sidetone";
 const AUDIENCE: &str = "sidetone";
 
+/// How far clocks of servers may be apart.
+const LEEWAY_SECONDS: u64 = 60;
+
 /// What a session token says. Role and tenant are for clients to read; what counts is the row.
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
@@ -19,6 +24,7 @@ struct Claims {
     iss: String,
     aud: String,
     iat: i64,
+    nbf: i64,
     exp: i64,
     tenant: String,
     role: Role,
@@ -38,7 +44,9 @@ impl Tokens {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[AUDIENCE]);
-        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
+        validation.validate_nbf = true;
+        validation.leeway = LEEWAY_SECONDS;
         let mut csrf_key = Sha256::new();
         csrf_key.update(b"sidetone csrf key\0");
         csrf_key.update(secret);
@@ -66,6 +74,7 @@ impl Tokens {
             iss: ISSUER.to_owned(),
             aud: AUDIENCE.to_owned(),
             iat: at.unix_ms() / 1000,
+            nbf: at.unix_ms() / 1000,
             exp: until.unix_ms() / 1000,
             tenant: tenant.to_owned(),
             role,
@@ -76,6 +85,9 @@ impl Tokens {
 
     /// The session a token names; `None` when we did not issue it or its time is over.
     pub(crate) fn read(&self, token: &str) -> Option<Uuid> {
+        if !has_plain_header(token) {
+            return None;
+        }
         decode::<Claims>(token, &self.decoding, &self.validation)
             .ok()
             .map(|token| token.claims.jti)
@@ -90,6 +102,21 @@ impl Tokens {
         hash.update(session.as_bytes());
         hex::encode(hash.finalize())
     }
+}
+
+/// Whether the header says no more than ours do. We have one key, and it is not in the token: a
+/// header that names or brings another one comes from somebody who hopes that we take it.
+fn has_plain_header(token: &str) -> bool {
+    let part = token.split('.').next().unwrap_or_default();
+    let header: Option<serde_json::Map<String, serde_json::Value>> = URL_SAFE_NO_PAD
+        .decode(part)
+        .ok()
+        .and_then(|json| serde_json::from_slice(&json).ok());
+    header.is_some_and(|header| {
+        header
+            .keys()
+            .all(|name| matches!(name.as_str(), "alg" | "typ"))
+    })
 }
 
 #[cfg(test)]
@@ -140,6 +167,42 @@ mod tests {
         claims["aud"] = "somebody-else".into();
         let other = encode(&Header::new(Algorithm::HS256), &claims, &ours.encoding).unwrap();
         assert_eq!(ours.read(&other), None);
+    }
+
+    #[test]
+    fn clocks_may_be_a_minute_apart_and_no_more() {
+        let tokens = tokens("a secret of at least 32 characters");
+        let now_ms = clock::wall();
+        let at = |seconds: i64| Timestamp::from_unix_ms(now_ms + seconds * 1000);
+        for (from, until, good) in [
+            (30, 600, true),
+            (90, 600, false),
+            (-600, -30, true),
+            (-600, -90, false),
+        ] {
+            let user = UserId(clock::new_id());
+            let session = clock::new_id();
+            let (from, until) = (at(from), at(until));
+            let token = tokens.issue(session, user, "default", Role::Agent, from, until);
+            assert_eq!(tokens.read(&token).is_some(), good, "{from} to {until}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_brings_or_names_a_key_is_refused_even_under_our_own() {
+        let ours = tokens("a secret of at least 32 characters");
+        let good = issue(&ours, clock::new_id(), 5);
+        let claims: Claims = decode(&good, &ours.decoding, &ours.validation)
+            .unwrap()
+            .claims;
+        let mut header = Header::new(Algorithm::HS256);
+        let sign = |header: &Header| encode(header, &claims, &ours.encoding).unwrap();
+        assert!(ours.read(&sign(&header)).is_some());
+        header.kid = Some("theirs".into());
+        assert!(ours.read(&sign(&header)).is_none());
+        header.kid = None;
+        header.jku = Some("https://evil.example/keys".into());
+        assert!(ours.read(&sign(&header)).is_none());
     }
 
     #[test]

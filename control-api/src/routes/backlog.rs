@@ -21,7 +21,7 @@ use crate::store::DEFAULT_TENANT;
     get, path = "/api/recordings/backlog", tag = "recordings",
     responses(
         (status = 200, description = "One item for each node", body = Page<Backlog>),
-        (status = 403, description = "Needs an admin or auditor of the default tenant", body = ProblemBody),
+        (status = 403, description = "Needs the role admin or auditor, of the default tenant", body = ProblemBody),
     ),
 )]
 pub(crate) async fn backlog(

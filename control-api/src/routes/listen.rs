@@ -6,6 +6,7 @@ use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use serde_json::json;
 use sidetone_wire::{
     Call, CallId, Capability, Command, CommandError, ListenGrant, ListenTrack, LivekitListen,
     MonitorRoom, Reply, Timestamp, WatchMode,
@@ -14,11 +15,12 @@ use tracing::{info, warn};
 
 use super::calls;
 use crate::app::{App, now};
+use crate::audit::{self, Outcome};
 use crate::auth::{Caller, Supervisor};
 use crate::extract::Path;
 use crate::livekit::{Livekit, TOKEN_TTL, monitor_room};
 use crate::problem::{Problem, ProblemBody};
-use crate::store;
+use crate::store::{self, Subject};
 
 /// Calls one session listens to at once: far above what a person can follow, and the gateway's
 /// publisher connections for one supervisor stay few.
@@ -121,7 +123,7 @@ pub(crate) async fn listen(
     let expires_at =
         Timestamp::from_unix_ms(at.unix_ms() + TOKEN_TTL.as_millis().try_into().unwrap_or(0));
     let livekit = match &app.livekit {
-        Some(livekit) => Some(grant(&app, &caller, livekit, &call).await?),
+        Some(livekit) => Some(noted(&app, &caller, livekit, &call).await?),
         None => None,
     };
     Ok(Answer(ListenGrant {
@@ -129,6 +131,25 @@ pub(crate) async fn listen(
         livekit,
         listen_proxy_url: call.listen_proxy_url,
     }))
+}
+
+/// Gives the grant between the two rows that tell of it. Who cannot be noted hears nothing.
+async fn noted(
+    app: &App,
+    caller: &Caller,
+    livekit: &Livekit,
+    call: &Call,
+) -> Result<LivekitListen, Refusal> {
+    let (tenant, subject) = (&caller.tenant, Subject::Call(call.id));
+    let detail = json!({ "mode": WatchMode::Listen });
+    let intent = audit::begin(tenant, &caller.actor(), "call.listened", subject, &detail).await?;
+    let granted = grant(app, caller, livekit, call).await;
+    let (outcome, detail) = match &granted {
+        Ok(_) => (Outcome::Done, detail),
+        Err(refusal) => (Outcome::Refused, json!({ "reason": refusal.to_string() })),
+    };
+    audit::result(tenant, intent, outcome, detail).await;
+    granted
 }
 
 async fn grant(
@@ -224,6 +245,10 @@ pub(crate) async fn unlisten(
         withdraw(&app, id, monitor_room(who.user, who.session)).await;
     }
     if caller.tenant.unwatch(id, who.session).await? {
+        let (actor, detail) = (caller.actor(), json!({}));
+        let (action, subject) = ("call.unlistened", Subject::Call(id));
+        let noted = caller.tenant.note(&actor, action, subject, &detail, now());
+        noted.await?;
         app.tell_call(caller.tenant.id(), id).await;
     }
     Ok(StatusCode::NO_CONTENT)

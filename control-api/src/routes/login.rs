@@ -11,17 +11,17 @@ use axum::response::{AppendHeaders, IntoResponse, Response};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use sidetone_service::clock;
-use sidetone_wire::{Me, Timestamp};
-use tracing::{error, info};
+use sidetone_wire::{Me, TenantId, Timestamp, UserId};
+use tracing::{error, info, warn};
 use utoipa::ToSchema;
 
 use super::me;
 use crate::app::{App, now};
-use crate::auth::{PasswordError, TRIES_PER_MINUTE, cookies};
+use crate::auth::{PasswordError, Passwords, cookies};
 use crate::extract::JsonOrForm;
 use crate::metrics;
 use crate::problem::{Problem, ProblemBody};
-use crate::store::{self, LoginUser, NewSession};
+use crate::store::{self, Actor, LoginUser, NewSession};
 
 /// Who wants to log in. Further fields of the OAuth password form are ignored.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -30,6 +30,9 @@ pub(crate) struct Credentials {
     username: String,
     #[schema(value_type = String, format = Password)]
     password: SecretString,
+    /// Slug of the tenant to act for; without it, the first that lets the user in.
+    #[serde(alias = "client")]
+    tenant: Option<String>,
 }
 
 /// The session that was made. Browsers also get it as a cookie.
@@ -49,7 +52,7 @@ pub(crate) struct LoggedIn {
 pub(crate) enum Refusal {
     #[error("the user name or the password is wrong")]
     Wrong,
-    #[error("more than {TRIES_PER_MINUTE} tries in a minute: wait {} s", .0.as_secs().max(1))]
+    #[error("too many tries")]
     TooMany(Duration),
     #[error("too many people log in at once")]
     Busy,
@@ -59,6 +62,8 @@ pub(crate) enum Refusal {
     Store(#[from] store::Error),
     #[error("password: {0}")]
     Password(String),
+    #[error(transparent)]
+    Other(#[from] Problem),
 }
 
 impl From<PasswordError> for Refusal {
@@ -72,14 +77,17 @@ impl From<PasswordError> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
+        self.into_problem().into_response()
+    }
+}
+
+impl Refusal {
+    pub(super) fn into_problem(self) -> Problem {
         let detail = self.to_string();
         match self {
             Self::Wrong => Problem::new(StatusCode::UNAUTHORIZED, "wrong_credentials", detail),
-            Self::TooMany(wait) => {
-                // the header counts whole seconds: a try after them must not be too early
-                Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail)
-                    .retry_after(wait + Duration::from_secs(1))
-            }
+            Self::TooMany(wait) => too_many(wait),
+            Self::Other(problem) => problem,
             Self::Busy => Problem::unavailable("busy", detail),
             Self::ForeignOrigin => Problem::forbidden("origin_not_allowed", detail),
             Self::Store(error) => error.into(),
@@ -88,13 +96,20 @@ impl IntoResponse for Refusal {
                 Problem::internal()
             }
         }
-        .into_response()
     }
+}
+
+pub(super) fn too_many(wait: Duration) -> Problem {
+    let detail = format!("too many tries: wait {} s", wait.as_secs().max(1));
+    // the header counts whole seconds: a try after them must not be too early
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail)
+        .retry_after(wait + Duration::from_secs(1))
 }
 
 /// Log in
 ///
-/// JSON or form-encoded. Ten wrong tries a minute per user and address.
+/// JSON or form-encoded. Ten wrong tries a minute per user and address, and a hundred for a user
+/// from all addresses, and for an address over all users, that have not logged in together before.
 #[utoipa::path(
     post, path = "/api/auth/login", tag = "session", security(()),
     request_body(content(
@@ -103,7 +118,9 @@ impl IntoResponse for Refusal {
     )),
     responses(
         (status = 200, description = "Logged in; the session is also set as a cookie", body = LoggedIn),
-        (status = 401, description = "Wrong user name or password", body = ProblemBody),
+        (status = 401, description = "Wrong user name, password or tenant", body = ProblemBody),
+        (status = 403, description = "The page that asks may not", body = ProblemBody),
+        (status = 422, description = "A field is missing", body = ProblemBody),
         (status = 429, description = "Too many tries; `Retry-After` says how long to wait", body = ProblemBody),
     ),
 )]
@@ -126,13 +143,20 @@ pub(crate) async fn login(
             metrics::login("limited");
             Refusal::TooMany(wait)
         })?;
-    let user = app.store.login_user(&username).await?;
+    let slug = credentials.tenant.as_deref().map(str::trim);
+    let slug = slug.filter(|slug| !slug.is_empty());
+    let user = app.store.login_user(&username, slug).await?;
     let hash = user.as_ref().map(|user| user.password_hash.clone());
-    let fits = app.passwords.verify(credentials.password, hash).await;
+    let address = Some(from.ip().to_string());
+    let password = credentials.password.clone();
+    let fits = app.passwords.verify(password, hash).await;
     let user = match (fits, user) {
         (Ok(true), Some(user)) => user,
-        (Ok(_), _) => {
+        (Ok(_), user) => {
             metrics::login("wrong");
+            app.store
+                .refuse_login(user.as_ref(), address, now())
+                .await?;
             return Err(Refusal::Wrong);
         }
         (Err(error), _) => {
@@ -142,21 +166,54 @@ pub(crate) async fn login(
     };
     app.attempts.succeeded(&username, from.ip());
     metrics::login("ok");
-    open_session(&app, &user).await
+    upgrade(&app, &user, credentials.password).await;
+    open_session(&app, user.user, user.tenant, address, None).await
 }
 
-async fn open_session(app: &App, user: &LoginUser) -> Result<Response, Refusal> {
+/// Hashes a password anew whose hash is an older system's. Failing is no harm: the next login tries
+/// again.
+async fn upgrade(app: &App, user: &LoginUser, password: SecretString) {
+    if Passwords::is_current(&user.password_hash) {
+        return;
+    }
+    let upgraded = match app.passwords.hash(password).await {
+        Ok(hash) => {
+            let upgrade = app
+                .store
+                .upgrade_hash(user.user, &user.password_hash, &hash);
+            upgrade.await.map_err(|error| error.to_string())
+        }
+        Err(error) => Err(error.to_string()),
+    };
+    match upgraded {
+        Ok(()) => info!(user = %user.user, "an older system's password hash was replaced"),
+        Err(error) => warn!(user = %user.user, error, "an older system's password hash stays"),
+    }
+}
+
+/// Opens a session of a user in a tenant, from another tenant's or by a login.
+pub(super) async fn open_session(
+    app: &App,
+    user: UserId,
+    tenant: TenantId,
+    address: Option<String>,
+    from: Option<TenantId>,
+) -> Result<Response, Refusal> {
     let at = now();
     let seconds = u64::from(app.session_minutes) * 60;
     let until = Timestamp::from_unix_ms(at.unix_ms() + seconds.cast_signed() * 1000);
     let session = NewSession {
         id: clock::new_id(),
-        user: user.user,
-        tenant: user.tenant,
+        user,
+        tenant,
         at,
         until,
     };
-    app.store.add_session(&session).await?;
+    let actor = Actor {
+        name: user.to_string(),
+        address,
+    };
+    app.store.add_session(&session, &actor, from).await?;
     // what the session says of its user is read as every later request will read it
     let identity = app.store.session(session.id, at).await?;
     let identity = identity.ok_or(Refusal::Wrong)?;
@@ -193,7 +250,9 @@ async fn open_session(app: &App, user: &LoginUser) -> Result<Response, Refusal> 
     )),
     responses(
         (status = 200, description = "Logged in", body = LoggedIn),
-        (status = 401, description = "Wrong user name or password", body = ProblemBody),
+        (status = 401, description = "Wrong user name, password or tenant", body = ProblemBody),
+        (status = 403, description = "The page that asks may not", body = ProblemBody),
+        (status = 422, description = "A field is missing", body = ProblemBody),
         (status = 429, description = "Too many tries", body = ProblemBody),
     ),
 )]

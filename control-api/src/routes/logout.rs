@@ -19,13 +19,15 @@ use crate::problem::{Problem, ProblemBody};
     responses(
         (status = 204, description = "The session has ended"),
         (status = 401, description = "There was no session", body = ProblemBody),
+        (status = 403, description = "An API key is revoked, not logged out (`person_required`)", body = ProblemBody),
     ),
 )]
 pub(crate) async fn logout(
     State(app): State<Arc<App>>,
     caller: Caller,
 ) -> Result<Response, Problem> {
-    app.end_session(&caller.identity).await?;
+    caller.person()?; // a key is revoked, and by those who may
+    app.end_session(&caller.identity, &caller.actor()).await?;
     info!(user = %caller.identity.user, session = %caller.identity.session, "logged out");
     let gone = cookies::set("", "", 0, app.secure_cookies);
     let cookies = AppendHeaders(gone.map(|cookie| (header::SET_COOKIE, cookie)));
@@ -40,6 +42,7 @@ pub(crate) async fn logout(
     responses(
         (status = 204, description = "The session has ended"),
         (status = 401, description = "There was no session", body = ProblemBody),
+        (status = 403, description = "An API key is revoked, not logged out (`person_required`)", body = ProblemBody),
     ),
 )]
 pub(crate) async fn logout_short(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json as Answer;
 use axum::extract::State;
 use serde::Deserialize;
-use sidetone_wire::Me;
+use sidetone_wire::{Me, Membership};
 use utoipa::ToSchema;
 
 use crate::app::{App, now};
@@ -31,9 +31,18 @@ pub(crate) struct Profile {
 
 /// What a session's user is.
 pub(super) async fn describe(app: &App, identity: &Identity) -> store::Result<Me> {
+    let mut clients = app.store.memberships(identity.user).await?;
+    if identity.api_key.is_some() {
+        clients.push(Membership {
+            client_id: identity.tenant,
+            slug: identity.tenant_slug.clone(),
+            name: identity.tenant_name.clone(),
+            role: identity.role,
+        });
+    }
     Ok(Me {
-        clients: app.store.memberships(identity.user).await?,
-        api_key_id: None,
+        clients,
+        api_key_id: identity.api_key,
         id: identity.user,
         username: identity.username.clone(),
         full_name: identity.full_name.clone(),
@@ -60,6 +69,7 @@ pub(crate) async fn me(State(app): State<Arc<App>>, caller: Caller) -> Result<An
     put, path = "/api/me/profile", tag = "session", request_body = Profile,
     responses(
         (status = 200, description = "The caller as they are now", body = Me),
+        (status = 403, description = "An API key has no profile (`person_required`)", body = ProblemBody),
         (status = 422, description = "A field is wrong", body = ProblemBody),
     ),
 )]
@@ -68,6 +78,7 @@ pub(crate) async fn update_profile(
     caller: Caller,
     Json(profile): Json<Profile>,
 ) -> Result<Answer<Me>, Problem> {
+    let user = caller.person()?;
     let full_name = name("full_name", profile.full_name)?;
     if let Some(number) = &profile.forwarding_number
         && number.chars().count() > NUMBER_MAX
@@ -80,8 +91,9 @@ pub(crate) async fn update_profile(
         forwarding_number: profile.forwarding_number,
         ..UserChange::default()
     };
-    let user = caller.identity.user;
-    caller.tenant.change_user(user, &change, now()).await?;
+    let actor = caller.actor();
+    let changed = caller.tenant.change_user(user, &change, &actor, now());
+    changed.await?;
     let session = caller.identity.session;
     let identity = app.store.session(session, now()).await?;
     let identity =

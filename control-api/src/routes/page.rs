@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::problem::Problem;
 
@@ -59,6 +60,11 @@ pub(crate) fn place(cursor: &str) -> Result<String, Problem> {
         .ok()
         .and_then(|bytes| String::from_utf8(bytes).ok())
         .ok_or_else(wrong_cursor)
+}
+
+/// What a cursor of ours says when a list is in the order of ids.
+pub(crate) fn id(cursor: &str) -> Result<Uuid, Problem> {
+    place(cursor)?.parse().map_err(|_| wrong_cursor())
 }
 
 pub(crate) fn wrong_cursor() -> Problem {

@@ -18,7 +18,7 @@ use crate::app::{App, now};
 use crate::auth::{Admin, Caller, PasswordError, Reviewer, check_strength};
 use crate::extract::{Json, Path, Query};
 use crate::problem::{Problem, ProblemBody};
-use crate::store::{NewUser, User, UserChange};
+use crate::store::{NewUser, Tenant, User, UserChange, UserChanged};
 
 /// A user to be added.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -70,8 +70,13 @@ fn view(user: User, tenant: TenantId) -> wire::User {
     }
 }
 
-async fn hash(app: &App, password: SecretString) -> Result<String, Problem> {
-    check_strength(&password).map_err(|why| Problem::invalid_field("password", why))?;
+/// The hash of a new password, which is in that field.
+pub(super) async fn hash(
+    app: &App,
+    field: &str,
+    password: SecretString,
+) -> Result<String, Problem> {
+    check_strength(&password).map_err(|why| Problem::invalid_field(field, why))?;
     app.passwords
         .hash(password)
         .await
@@ -111,6 +116,7 @@ pub(crate) async fn list(
     get, path = "/api/users/{id}", tag = "people", params(("id" = UserId, Path, description = "The user")),
     responses(
         (status = 200, description = "The user", body = wire::User),
+        (status = 403, description = "Needs the role admin or auditor", body = ProblemBody),
         (status = 404, description = "No such user", body = ProblemBody),
     ),
 )]
@@ -154,7 +160,7 @@ pub(crate) async fn create(
     };
     let username = username(&create.username)?;
     let full_name = me::name("fullName", create.full_name)?;
-    let password_hash = hash(&app, create.password).await?;
+    let password_hash = hash(&app, "password", create.password).await?;
     let new = NewUser {
         id: UserId(clock::new_id()),
         username,
@@ -163,13 +169,16 @@ pub(crate) async fn create(
         role: create.role,
         at: now(),
     };
-    tenant.add_user(&new).await.map_err(|error| {
-        if error.is_duplicate() {
-            Problem::conflict("username_taken", "a user of that name exists")
-        } else {
-            error.into()
-        }
-    })?;
+    tenant
+        .add_user(&new, &caller.actor())
+        .await
+        .map_err(|error| {
+            if error.is_duplicate() {
+                taken()
+            } else {
+                error.into()
+            }
+        })?;
     info!(by = %caller.identity.user, user = %new.id, role = %new.role, "user added");
     let user = tenant.user(new.id).await?;
     let user = user.ok_or_else(|| Problem::not_found("user"))?;
@@ -184,8 +193,10 @@ pub(crate) async fn create(
     params(("id" = UserId, Path, description = "The user")),
     responses(
         (status = 200, description = "The user as they are now", body = wire::User),
+        (status = 403, description = "Needs the role admin", body = ProblemBody),
         (status = 404, description = "No such user", body = ProblemBody),
         (status = 409, description = "The last admin, or a user of other tenants too", body = ProblemBody),
+        (status = 422, description = "A field is wrong", body = ProblemBody),
     ),
 )]
 pub(crate) async fn update(
@@ -194,37 +205,26 @@ pub(crate) async fn update(
     Path(id): Path<UserId>,
     Json(update): Json<UpdateUser>,
 ) -> Result<Answer<wire::User>, Problem> {
-    let known = caller.tenant.user(id).await?;
-    let known = known.ok_or_else(|| Problem::not_found("user"))?;
+    if caller.tenant.user(id).await?.is_none() {
+        return Err(Problem::not_found("user"));
+    }
     let full_name = me::name("fullName", update.full_name)?;
     if (update.password.is_some() || full_name.is_some()) && caller.tenant.shares_user(id).await? {
         let detail = "the user belongs to other tenants too: name and password are their own";
         return Err(Problem::conflict("shared_user", detail));
     }
-    let loses_admin =
-        update.disabled == Some(true) || update.role.is_some_and(|role| role != Role::Admin);
-    if loses_admin {
-        keep_an_admin(&caller, &known).await?;
-    }
     let password_hash = match update.password {
-        Some(password) => Some(hash(&app, password).await?),
+        Some(password) => Some(hash(&app, "password", password).await?),
         None => None,
     };
-    let ends_sessions = update.role.is_some_and(|role| role != known.role)
-        || update.disabled == Some(true)
-        || password_hash.is_some();
-    let change = UserChange {
+    let user_change = UserChange {
         role: update.role,
         disabled: update.disabled,
         full_name,
         forwarding_number: None,
         password_hash,
     };
-    caller.tenant.change_user(id, &change, now()).await?;
-    if ends_sessions {
-        app.end_user(caller.tenant.id(), id).await?;
-    }
-    info!(by = %caller.identity.user, user = %id, ends_sessions, "user changed");
+    change(&app, &caller, &caller.tenant, id, user_change).await?;
     let user = caller.tenant.user(id).await?;
     let user = user.ok_or_else(|| Problem::not_found("user"))?;
     Ok(Answer(view(user, caller.tenant.id())))
@@ -237,6 +237,7 @@ pub(crate) async fn update(
     delete, path = "/api/users/{id}", tag = "people", params(("id" = UserId, Path, description = "The user")),
     responses(
         (status = 204, description = "They are gone"),
+        (status = 403, description = "Needs the role admin", body = ProblemBody),
         (status = 404, description = "No such user", body = ProblemBody),
         (status = 409, description = "The last admin", body = ProblemBody),
     ),
@@ -246,26 +247,66 @@ pub(crate) async fn remove(
     Admin(caller): Admin,
     Path(id): Path<UserId>,
 ) -> Result<StatusCode, Problem> {
-    let known = caller.tenant.user(id).await?;
-    let known = known.ok_or_else(|| Problem::not_found("user"))?;
-    keep_an_admin(&caller, &known).await?;
-    caller.tenant.remove_user(id).await?;
-    app.end_user(caller.tenant.id(), id).await?;
-    info!(by = %caller.identity.user, user = %id, "user removed");
+    remove_from(&app, &caller, &caller.tenant, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Nobody may lock a tenant out of its own administration.
-async fn keep_an_admin(caller: &Caller, user: &User) -> Result<(), Problem> {
-    let is_one = user.role == Role::Admin && !user.disabled;
-    if is_one && caller.tenant.active_admins().await? <= 1 {
-        let detail = "this is the last admin of the tenant";
-        return Err(Problem::conflict("last_admin", detail));
+/// Changes a user of a tenant, and ends their sessions there if that takes something from them.
+pub(super) async fn change(
+    app: &App,
+    caller: &Caller,
+    tenant: &Tenant,
+    id: UserId,
+    change: UserChange,
+) -> Result<(), Problem> {
+    let known = tenant.user(id).await?;
+    let known = known.ok_or_else(|| Problem::not_found("user"))?;
+    let ends_sessions = change.role.is_some_and(|role| role != known.role)
+        || change.disabled == Some(true)
+        || change.password_hash.is_some();
+    let actor = caller.actor();
+    let changed = tenant.change_user(id, &change, &actor, now());
+    judge(changed.await?)?;
+    if ends_sessions {
+        app.end_user(tenant.id(), id).await?;
     }
+    info!(by = %caller.identity.user, user = %id, ends_sessions, "user changed");
     Ok(())
 }
 
-fn username(text: &str) -> Result<String, Problem> {
+/// Takes a user out of a tenant. Nobody may lock a tenant out of its own administration; whoever
+/// manages all tenants can let them in again.
+pub(super) async fn remove_from(
+    app: &App,
+    caller: &Caller,
+    tenant: &Tenant,
+    id: UserId,
+) -> Result<(), Problem> {
+    let keep_admin = caller.belongs_to(tenant.id());
+    let actor = caller.actor();
+    let removed = tenant.remove_user(id, keep_admin, &actor, now());
+    judge(removed.await?)?;
+    app.end_user(tenant.id(), id).await?;
+    info!(by = %caller.identity.user, user = %id, "user removed");
+    Ok(())
+}
+
+fn judge(changed: UserChanged) -> Result<(), Problem> {
+    match changed {
+        UserChanged::Done => Ok(()),
+        UserChanged::Unknown => Err(Problem::not_found("user")),
+        UserChanged::LastAdmin => {
+            let detail = "this is the last admin of the tenant";
+            Err(Problem::conflict("last_admin", detail))
+        }
+    }
+}
+
+pub(super) fn taken() -> Problem {
+    Problem::conflict("username_taken", "a user of that name exists")
+}
+
+pub(super) fn username(text: &str) -> Result<String, Problem> {
     let name = text.trim().to_lowercase();
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._@+-".contains(c);
     if (1..=64).contains(&name.len()) && name.chars().all(fits) {

@@ -113,7 +113,7 @@ impl Tenant {
             at,
         )
         .await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Puts a branch in the place of what it was; `false` when there is none.
@@ -246,7 +246,7 @@ impl Tenant {
         let (subject, detail) = (Subject::PhoneNumber(new.id), shown_number(new));
         let (action, at) = ("phone_number.added", new.created_at);
         audit::note(&mut tx, self.id, actor, action, subject, &detail, at).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Gives a number another branch or label; `false` when there is none.

@@ -104,7 +104,7 @@ impl Tenant {
         let (subject, at) = (Subject::Connection(new.id), new.created_at);
         let action = "connection.added";
         audit::note(&mut tx, self.id, actor, action, subject, &new.shown(), at).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Puts an account in the place of `former`; `false` when it is gone.

@@ -1,8 +1,10 @@
 //! Users and their memberships.
 
+use serde_json::{Value, json};
 use sidetone_wire::{Membership, Role, TenantId, Timestamp, UserId};
 use sqlx::any::AnyRow;
 
+use super::audit::{self, Actor, Subject};
 use super::columns::{Columns as _, Statement};
 use super::{Result, Store, Tenant, Tx};
 
@@ -36,6 +38,16 @@ pub(crate) struct UserChange {
     pub(crate) full_name: Option<String>,
     pub(crate) forwarding_number: Option<String>,
     pub(crate) password_hash: Option<String>,
+}
+
+/// What a change came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UserChanged {
+    Done,
+    /// There is no such user.
+    Unknown,
+    /// The tenant would be left without an admin who can log in.
+    LastAdmin,
 }
 
 const USER: &str = "SELECT u.id, u.username, u.full_name, u.forwarding_number, m.role, m.disabled, \
@@ -115,7 +127,7 @@ impl Store {
     }
 }
 
-async fn insert(tx: &mut Tx, tenant: TenantId, new: &NewUser) -> Result<()> {
+pub(super) async fn insert(tx: &mut Tx, tenant: TenantId, new: &NewUser) -> Result<()> {
     sqlx::query(
         "INSERT INTO users (id, username, password_hash, full_name, created_at, updated_at) \
          VALUES ($1, $2, $3, $4, $5, $5)",
@@ -165,11 +177,21 @@ impl Tenant {
     }
 
     /// Adds a user. A name that is taken, by whatever tenant, is a duplicate.
-    pub(crate) async fn add_user(&self, new: &NewUser) -> Result<()> {
+    pub(crate) async fn add_user(&self, new: &NewUser, actor: &Actor) -> Result<()> {
         let mut tx = self.store.write().await?;
         insert(&mut tx, self.id, new).await?;
-        tx.commit().await?;
-        Ok(())
+        let (subject, detail) = (Subject::User(new.id), json!({ "role": new.role }));
+        audit::note(
+            &mut tx,
+            self.id,
+            actor,
+            "user.added",
+            subject,
+            &detail,
+            new.at,
+        )
+        .await?;
+        tx.commit().await
     }
 
     /// Whether the user belongs to other tenants too: then this one must not change what is
@@ -185,26 +207,18 @@ impl Tenant {
         Ok(row.int("n")? > 0)
     }
 
-    /// How many admins can log in.
-    pub(crate) async fn active_admins(&self) -> Result<i64> {
-        sqlx::query(
-            "SELECT COUNT(*) AS n FROM memberships \
-             WHERE client_id = $1 AND role = 'admin' AND disabled = 0",
-        )
-        .bind(self.key())
-        .fetch_one(self.pool())
-        .await?
-        .int("n")
-    }
-
-    /// Changes a user; gives whether there is one.
+    /// Changes a user, unless that takes the tenant's last admin.
     pub(crate) async fn change_user(
         &self,
         id: UserId,
         change: &UserChange,
+        actor: &Actor,
         now: Timestamp,
-    ) -> Result<bool> {
+    ) -> Result<UserChanged> {
         let mut tx = self.store.write().await?;
+        let demotes = change.role.is_some_and(|role| role != Role::Admin);
+        let guard = demotes || change.disabled == Some(true);
+        let admin = guard && self.guard_admins(&mut tx, id).await?;
         let done = sqlx::query(
             "UPDATE memberships SET role = COALESCE($1, role), disabled = COALESCE($2, disabled) \
              WHERE user_id = $3 AND client_id = $4",
@@ -216,7 +230,10 @@ impl Tenant {
         .execute(&mut *tx)
         .await?;
         if done.rows_affected() == 0 {
-            return Ok(false);
+            return Ok(UserChanged::Unknown);
+        }
+        if admin && !self.has_admin(&mut tx).await? {
+            return Ok(UserChanged::LastAdmin);
         }
         sqlx::query(
             "UPDATE users SET full_name = COALESCE($1, full_name), \
@@ -230,18 +247,88 @@ impl Tenant {
         .bind(id.to_string())
         .execute(&mut *tx)
         .await?;
+        let (subject, detail) = (Subject::User(id), change.told());
+        audit::note(
+            &mut tx,
+            self.id,
+            actor,
+            "user.changed",
+            subject,
+            &detail,
+            now,
+        )
+        .await?;
         tx.commit().await?;
-        Ok(true)
+        Ok(UserChanged::Done)
     }
 
-    /// Ends a user's membership; gives whether there was one. The user's row stays: sessions and
-    /// later the audit log refer to it, and without a membership nobody can log in with it.
-    pub(crate) async fn remove_user(&self, id: UserId) -> Result<bool> {
+    /// Ends a user's membership, unless it is an admin's and one must stay. The user's row stays: sessions and the audit log refer to it, and
+    /// without a membership nobody can log in with it.
+    pub(crate) async fn remove_user(
+        &self,
+        id: UserId,
+        keep_admin: bool,
+        actor: &Actor,
+        now: Timestamp,
+    ) -> Result<UserChanged> {
+        let mut tx = self.store.write().await?;
+        let admin = self.guard_admins(&mut tx, id).await?;
         let done = sqlx::query("DELETE FROM memberships WHERE user_id = $1 AND client_id = $2")
             .bind(id.to_string())
             .bind(self.key())
-            .execute(self.pool())
+            .execute(&mut *tx)
             .await?;
-        Ok(done.rows_affected() > 0)
+        if done.rows_affected() == 0 {
+            return Ok(UserChanged::Unknown);
+        }
+        if admin && keep_admin && !self.has_admin(&mut tx).await? {
+            return Ok(UserChanged::LastAdmin);
+        }
+        let (action, subject) = ("user.removed", Subject::User(id));
+        audit::note(&mut tx, self.id, actor, action, subject, &json!({}), now).await?;
+        tx.commit().await?;
+        Ok(UserChanged::Done)
+    }
+
+    /// Whether the user is an admin who can log in. Whoever asks is alone in changing the tenant's
+    /// admins until the transaction's end, so that two of them do not take each other's rights.
+    async fn guard_admins(&self, tx: &mut Tx, id: UserId) -> Result<bool> {
+        sqlx::query("UPDATE clients SET name = name WHERE id = $1")
+            .bind(self.key())
+            .execute(&mut **tx)
+            .await?;
+        let row = sqlx::query(
+            "SELECT user_id FROM memberships \
+             WHERE client_id = $1 AND user_id = $2 AND role = 'admin' AND disabled = 0",
+        )
+        .bind(self.key())
+        .bind(id.to_string())
+        .fetch_optional(&mut **tx)
+        .await?;
+        Ok(row.is_some())
+    }
+
+    async fn has_admin(&self, tx: &mut Tx) -> Result<bool> {
+        let row = sqlx::query(
+            "SELECT user_id FROM memberships \
+             WHERE client_id = $1 AND role = 'admin' AND disabled = 0 LIMIT 1",
+        )
+        .bind(self.key())
+        .fetch_optional(&mut **tx)
+        .await?;
+        Ok(row.is_some())
+    }
+}
+
+impl UserChange {
+    /// For the audit log: what was changed, and of names, numbers and passwords only that.
+    fn told(&self) -> Value {
+        json!({
+            "role": self.role,
+            "disabled": self.disabled,
+            "fullName": self.full_name.as_ref().map(|_| true),
+            "forwardingNumber": self.forwarding_number.as_ref().map(|_| true),
+            "password": self.password_hash.as_ref().map(|_| true),
+        })
     }
 }

@@ -156,7 +156,12 @@ impl World {
     async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let url = database(dir.path()).await;
-        let store = Store::open(&url.clone().into()).await.unwrap();
+        let store = Store::open(
+            &url.clone().into(),
+            &"a secret of at least 32 characters".into(),
+        )
+        .await
+        .unwrap();
         let call = CallId(clock::new_id());
         let client = clock::new_id();
         for sql in [

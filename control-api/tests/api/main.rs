@@ -8,12 +8,16 @@
 )]
 
 mod audio;
+mod audit;
 mod branches;
 mod calls;
 mod connections;
 mod erasures;
+mod identity;
 mod ledger;
 mod listen;
+mod matrix;
+mod origins;
 mod pauses;
 mod problems;
 mod realtime;

@@ -74,6 +74,15 @@ const ROUTES: &[(&str, &str)] = &[
     ("post", "/api/logout"),
     ("get", "/api/me"),
     ("put", "/api/me/profile"),
+    ("put", "/api/me/password"),
+    ("post", "/api/auth/switch"),
+    ("post", "/api/register"),
+    ("get", "/api/api-keys"),
+    ("post", "/api/api-keys"),
+    ("delete", "/api/api-keys/{id}"),
+    ("get", "/api/invites"),
+    ("post", "/api/invites"),
+    ("delete", "/api/invites/{id}"),
     ("get", "/api/users"),
     ("post", "/api/users"),
     ("get", "/api/users/{id}"),
@@ -97,6 +106,13 @@ const ROUTES: &[(&str, &str)] = &[
     ("patch", "/api/connections/{id}"),
     ("delete", "/api/connections/{id}"),
     ("post", "/api/connections/{id}/test"),
+    ("get", "/api/clients/{id}"),
+    ("patch", "/api/clients/{id}"),
+    ("delete", "/api/clients/{id}"),
+    ("get", "/api/clients/{id}/members"),
+    ("post", "/api/clients/{id}/members"),
+    ("patch", "/api/clients/{id}/members/{userId}"),
+    ("delete", "/api/clients/{id}/members/{userId}"),
     ("get", "/api/calls"),
     ("post", "/api/calls"),
     ("get", "/api/calls/{id}/transcript"),
@@ -120,6 +136,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("get", "/api/retention"),
     ("put", "/api/retention"),
     ("get", "/api/audit"),
+    ("get", "/api/audit/verify"),
     ("post", "/api/webhooks/recording/{client}"),
     ("get", "/api/dashboard/health"),
     ("get", "/api/dashboard/metrics"),
@@ -158,6 +175,7 @@ async fn the_description_has_every_route_and_every_route_is_there() {
     for (method, path) in described {
         let path = path.replace("{id}", "0190aaaa-0000-7000-8000-000000000000");
         let path = path.replace("{client}", "default");
+        let path = path.replace("{userId}", "0190aaaa-0000-7000-8000-000000000000");
         let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
         let (status, body) = answer(world.request(method.clone(), &path)).await;
         assert_ne!(status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");

@@ -35,6 +35,7 @@ pub(crate) struct World {
     pub(crate) vendors: control_api::VendorRecordings,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) dir: TempDir,
+    database: String,
     client: reqwest::Client,
 }
 
@@ -122,6 +123,7 @@ impl World {
             vendors,
             lifecycle,
             dir,
+            database,
             client: reqwest::Client::new(),
         }
     }
@@ -155,6 +157,23 @@ impl World {
             url: self.url.clone(),
             client: self.client.clone(),
         }
+    }
+
+    /// Whoever has that token or key.
+    pub(crate) fn bearer(&self, token: &str) -> User {
+        User {
+            token: token.to_owned(),
+            id: String::new(),
+            url: self.url.clone(),
+            client: self.client.clone(),
+        }
+    }
+
+    /// The database behind its back.
+    pub(crate) async fn database(&self) -> sqlx::AnyConnection {
+        use sqlx::Connection as _;
+        sqlx::any::install_default_drivers();
+        sqlx::AnyConnection::connect(&self.database).await.unwrap()
     }
 
     pub(crate) async fn admin(&self) -> User {

@@ -184,6 +184,8 @@ pub struct Admin {
 pub struct Session {
     /// `SIDETONE_SESSION_MINUTES`: 5 to 43,200, default 480.
     pub minutes: u32,
+    /// `SIDETONE_REGISTRATION`: default `closed`. Danger: `open` lets everybody in who reaches us.
+    pub registration: Registration,
 }
 
 /// What upstreams may point at.
@@ -213,6 +215,18 @@ pub enum Env {
     Test,
     /// For customers: no generated secrets, no loopback targets.
     Prod,
+}
+
+/// Who may add themselves as a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Registration {
+    /// Everybody, as an agent of the default tenant.
+    Open,
+    /// Who has an invite of an admin.
+    Invite,
+    /// Nobody.
+    Closed,
 }
 
 /// How a log line looks.

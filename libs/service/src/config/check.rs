@@ -6,7 +6,7 @@ use secrecy::ExposeSecret as _;
 
 use super::read::{Input, Origin, Problem, Problems, read};
 use super::table::{Kind, SETTINGS, Served};
-use super::{Env, LogFormat, Settings};
+use super::{Env, LogFormat, Registration, Settings};
 
 /// A setting as it takes effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,6 +125,11 @@ fn shown(name: &str, kind: Kind, settings: &Settings) -> String {
             secret(value.map_or("", |v| v.expose_secret()), "[generated]")
         }
         "SIDETONE_SESSION_MINUTES" => settings.session.minutes.to_string(),
+        "SIDETONE_REGISTRATION" => match settings.session.registration {
+            Registration::Open => "open".to_owned(),
+            Registration::Invite => "invite".to_owned(),
+            Registration::Closed => "closed".to_owned(),
+        },
         "SIDETONE_ALLOW_LOOPBACK_UPSTREAMS" => settings.upstreams.allow_loopback.to_string(),
         "SIDETONE_LOG" => match settings.log.format {
             LogFormat::Text => "text".to_owned(),

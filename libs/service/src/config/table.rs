@@ -263,6 +263,14 @@ pub const SETTINGS: &[Setting] = &[
         "How long a login lasts, in minutes, 5 to 43200.",
     ),
     setting(
+        "SIDETONE_REGISTRATION",
+        "session.registration",
+        Kind::Text,
+        "closed",
+        "Who may add themselves as a user (`POST /api/register`): `open` (everybody, as an agent of the default tenant), `invite` (who has an invite of an admin) or `closed`.",
+    )
+    .danger("`open` lets everybody in who reaches the listener."),
+    setting(
         "SIDETONE_ALLOW_LOOPBACK_UPSTREAMS",
         "upstreams.allow_loopback",
         Kind::Switch,
