@@ -1,6 +1,7 @@
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
+use crate::socket::Socket;
 use crate::world::World;
 
 #[tokio::test]
@@ -124,4 +125,33 @@ async fn a_room_is_the_tenants_whose_number_was_called_unless_it_names_another()
         .send(sidetone_wire::CallEvent::Facts(named.facts.clone()));
     let call = named.known_to(&other).await;
     assert_eq!(call["branchId"], json!(null));
+}
+
+#[tokio::test]
+async fn a_tenants_clients_are_told_when_a_branchs_calls_change() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let (_, branch) = admin
+        .post("/api/branches", &json!({"name": "Berlin"}))
+        .await;
+    let number = json!({"number": "+4930555555", "branchId": branch["id"]});
+    admin.post("/api/phone-numbers", &number).await;
+    let mut socket = Socket::connect(&world, &admin.token).await;
+    socket.event("initial_state").await;
+    let register = |id: usize| {
+        json!({"upstream": "api", "upstreamCallId": format!("c-{id}"), "direction": "inbound",
+            "from": "+4930123456", "to": "+4930555555"})
+    };
+    for id in 1..=3 {
+        admin.post("/api/calls", &register(id)).await;
+    }
+    // several changes within a second may be told as one
+    loop {
+        let pulse = socket.event("branch_pulse").await;
+        assert_eq!(pulse["branchId"], branch["id"]);
+        assert!(pulse["timestamp"].is_string());
+        if pulse["activeCalls"] == 3 {
+            break;
+        }
+    }
 }
