@@ -39,7 +39,7 @@ export function Field({ name, text, error, children }: FieldProps) {
 export function StackedField({ name, text, error, children }: FieldProps) {
   const id = useId();
   return (
-    <div className="grid min-w-0 gap-1">
+    <div className="grid min-w-0 content-start gap-1">
       <label htmlFor={id} className="text-xs font-medium text-ink-soft">
         {name}
       </label>

@@ -26,7 +26,7 @@ function show(call: Call, role: Role, refusal: ApiError): Listener {
       },
     },
   });
-  const me = { id: "u", username: "u", role, clientId: "t", clientName: "T" };
+  const me = { id: "u", username: "u", role, clientId: "t", clientName: "T", clients: [] };
   render(
     <TooltipProvider>
       <ListenerContext value={listener}>

@@ -22,3 +22,9 @@ test("any other failure is said at the foot, and no failure is silent about ever
   );
   expect(formErrors(null, ["name"]).general).toBeUndefined();
 });
+
+test("what is wrong with an item of a list is said at the list", () => {
+  const errors = formErrors(refused({ "numbers[3]": "Is empty." }), ["numbers"]);
+  expect(errors.of("numbers")).toBe("Is empty.");
+  expect(errors.general).toBeUndefined();
+});

@@ -25,7 +25,7 @@ function show(over: Partial<Recording>, role: Role = "admin", answers: Response[
     }
     return Promise.resolve(new Response(null, { status: 404 }));
   });
-  const me = { id: "me", username: "u", role, clientId: "t", clientName: "T" };
+  const me = { id: "me", username: "u", role, clientId: "t", clientName: "T", clients: [] };
   render(
     <QueryClientProvider client={createQueryClient()}>
       <TooltipProvider>
