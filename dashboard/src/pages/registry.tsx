@@ -1,6 +1,7 @@
-import { AudioLines, Disc2, History, Settings, type LucideIcon } from "lucide-react";
+import { AudioLines, Disc2, History, Settings, Users, type LucideIcon } from "lucide-react";
 import { lazy, type ComponentType } from "react";
 import { mayRule, maySeeRecorder } from "@/api/recordings";
+import { maySeeTeam } from "@/api/team";
 import type { Me } from "@/wire/Me";
 import { LivePage } from "./live/live-page";
 
@@ -53,6 +54,15 @@ export const PAGES: readonly PageEntry[] = [
     key: "r",
     isFor: maySeeRecorder,
     Page: lazy(() => import("./recordings/recordings-page")),
+  },
+  {
+    to: "/team",
+    name: "Team",
+    icon: Users,
+    about: "Users and their roles",
+    key: "t",
+    isFor: maySeeTeam,
+    Page: lazy(() => import("./team/team-page")),
   },
   {
     to: "/settings",
