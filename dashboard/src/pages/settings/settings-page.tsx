@@ -1,46 +1,67 @@
-import { Lock, ServerCrash } from "lucide-react";
-import { ApiError, errorText } from "@/api/client";
+import { Building2, Disc2, Plug } from "lucide-react";
+import type { ReactNode } from "react";
 import { mayRule, useRetention } from "@/api/recordings";
-import { Button } from "@/components/ui/button";
-import { Notice } from "@/components/ui/notice";
-import { Skeleton } from "@/components/ui/skeleton";
+import { Forbidden, Loaded } from "@/components/states";
+import { SubPages, type SubPage } from "@/components/sub-nav";
 import type { PageProps } from "@/pages/registry";
+import type { Me } from "@/wire/Me";
+import { Branches } from "./branches";
+import { Connections } from "./connections";
+import { Numbers } from "./numbers";
 import { RecordingSettings } from "./recording-settings";
 
+interface Part extends SubPage {
+  isFor: (me: Me) => boolean;
+  Content: (props: { me: Me }) => ReactNode;
+}
+
+const PARTS: readonly Part[] = [
+  { to: "/settings", name: "Recording", icon: Disc2, isFor: mayRule, Content: Recording },
+  {
+    to: "/settings/connections",
+    name: "Connections",
+    icon: Plug,
+    isFor: mayRule,
+    Content: Connections,
+  },
+  {
+    to: "/settings/branches",
+    name: "Branches",
+    icon: Building2,
+    isFor: mayRule,
+    Content: BranchesAndNumbers,
+  },
+];
+
 /** What an admin sets for the tenant. */
-export default function SettingsPage({ me }: PageProps) {
-  const retention = useRetention();
-  const forbidden = retention.error instanceof ApiError && retention.error.status === 403;
-  if (!mayRule(me) || forbidden) {
-    return (
-      <Notice icon={Lock} title="Not for your role" text="Only admins change settings. Ask one." />
-    );
-  }
-  if (retention.isPending) {
-    return (
-      <div role="status" className="mx-auto grid max-w-2xl gap-4 p-6">
-        <span className="sr-only">Loading the settings</span>
-        <Skeleton className="h-5 w-40" />
-        <Skeleton className="h-64" />
-      </div>
-    );
-  }
-  if (retention.data === undefined) {
-    return (
-      <Notice
-        icon={ServerCrash}
-        title="The settings could not be loaded"
-        text={errorText(retention.error)}
-      >
-        <Button onClick={() => void retention.refetch()}>Try again</Button>
-      </Notice>
-    );
+export default function SettingsPage({ me, id }: PageProps) {
+  const parts = PARTS.filter(({ isFor }) => isFor(me));
+  const asked = id === undefined ? "/settings" : `/settings/${id}`;
+  const part = parts.find(({ to }) => to === asked) ?? parts[0];
+  if (part === undefined) {
+    return <Forbidden text="Only admins change settings. Ask one." />;
   }
   return (
-    <div className="h-full overflow-y-auto">
-      <div className="mx-auto max-w-2xl p-6">
-        <RecordingSettings saved={retention.data} tenant={me.clientName} />
-      </div>
-    </div>
+    <SubPages label="Settings" pages={parts} here={part.to}>
+      <part.Content me={me} />
+    </SubPages>
+  );
+}
+
+function Recording({ me }: { me: Me }) {
+  const retention = useRetention();
+  return (
+    <Loaded query={retention} what="The settings">
+      {(saved) => <RecordingSettings saved={saved} tenant={me.clientName} />}
+    </Loaded>
+  );
+}
+
+function BranchesAndNumbers() {
+  return (
+    <>
+      <Branches />
+      <Numbers />
+    </>
   );
 }
