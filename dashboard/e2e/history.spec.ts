@@ -1,4 +1,5 @@
 import { expect, test, type Page } from "@playwright/test";
+import { readFile } from "node:fs/promises";
 import {
   AUDIBLE,
   expectAccessible,
@@ -80,6 +81,43 @@ test("a recording plays both parties, moves on, seeks, mutes and plays one side 
   await expect(player.getByRole("button", { name: "Speed: 2" })).toBeVisible();
 });
 
+test("filters stand in the address, can be saved under a name and exported", async ({ page }) => {
+  await openRecording(page);
+  await page.getByRole("button", { name: "All calls" }).click();
+  await page.getByRole("button", { name: "Direction: All directions" }).click();
+  await page.getByRole("menuitemradio", { name: "Inbound" }).click();
+  await expect(page).toHaveURL(/direction=inbound/);
+  await page.reload();
+  await expect(page.getByRole("button", { name: "Direction: Inbound" })).toBeVisible();
+  await page.getByRole("searchbox").fill("certainly no call has this in it");
+  await expect(page.getByRole("heading", { name: "No call matches" })).toBeVisible();
+  await page.getByRole("searchbox").fill("");
+  await expect(page.getByTestId("history-row").first()).toBeVisible();
+
+  const name = `Inbound ${Date.now()}`;
+  await page.getByRole("button", { name: "Views" }).click();
+  await page.getByLabel("Name of the view").fill(name);
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "Clear", exact: true }).click();
+  await expect(page).not.toHaveURL(/direction/);
+  await page.reload();
+  await page.getByRole("button", { name: "Views" }).click();
+  await page.getByRole("button", { name, exact: true }).click();
+  await expect(page).toHaveURL(/direction=inbound/);
+
+  await page.getByRole("button", { name: "Export" }).click();
+  const [file] = await Promise.all([
+    page.waitForEvent("download"),
+    page.getByRole("menuitem", { name: /^CSV/ }).click(),
+  ]);
+  const csv = await readFile(await file.path(), "utf8");
+  const [header = "", ...lines] = csv.trim().split("\n");
+  const direction = header.split(",").indexOf("direction");
+  expect(lines.length).toBeGreaterThan(0);
+  expect(lines.every((line) => line.split(",")[direction] === "inbound")).toBe(true);
+});
+
 for (const theme of ["dark", "light"] as const) {
   test(`the history is accessible and looks right in the ${theme} theme`, async ({ page }) => {
     await page.emulateMedia({ colorScheme: theme });
@@ -88,6 +126,10 @@ for (const theme of ["dark", "light"] as const) {
     await page.getByTestId("player").getByRole("button", { name: "Play" }).click();
     await expectAudible(page, "recording/agent");
     await page.getByTestId("player").getByRole("button", { name: "Pause" }).click();
+    await expectAccessible(page);
+    await keepScreenshot(page, "recording", theme);
+    await page.getByRole("button", { name: "All calls" }).click();
+    await expect(page.getByTestId("history-row").first()).toBeVisible();
     await expectAccessible(page);
     await keepScreenshot(page, "history", theme);
   });

@@ -36,7 +36,11 @@ function Door() {
       </main>
     );
   }
-  return me.data === null ? <Login /> : <Shell key={me.data.id} me={me.data} />;
+  return me.data === null ? (
+    <Login />
+  ) : (
+    <Shell key={`${me.data.id} ${me.data.clientId}`} me={me.data} />
+  );
 }
 
 export function App() {

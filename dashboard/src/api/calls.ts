@@ -1,4 +1,5 @@
 import {
+  keepPreviousData,
   useInfiniteQuery,
   useQuery,
   type QueryClient,
@@ -69,40 +70,21 @@ export function useRecordings(callId: string, ended: boolean): UseQueryResult<Re
   });
 }
 
-/** What the history is narrowed to; empty strings mean no limit. */
-export interface HistoryFilters {
-  q: string;
-  direction: string;
-  upstream: string;
-  /** Local day, `YYYY-MM-DD`, inclusive. */
-  fromDay: string;
-  /** Local day, `YYYY-MM-DD`, inclusive. */
-  toDay: string;
-}
-
 /** A local day's first or last moment as RFC 3339; `undefined` when the day is not one. */
 export function dayLimit(day: string, end: boolean): string | undefined {
   const at = new Date(`${day}T${end ? "23:59:59.999" : "00:00:00.000"}`);
   return Number.isNaN(at.getTime()) ? undefined : at.toISOString();
 }
 
-/** Ended calls, newest first, page after page. */
-export function useHistory(filters: HistoryFilters) {
+/** Calls that a query finds, newest first, page after page. */
+export function useHistory(query: Record<string, string | undefined>) {
   return useInfiniteQuery({
-    queryKey: [...keys.histories, filters],
+    queryKey: [...keys.histories, query],
     initialPageParam: undefined as string | undefined,
+    placeholderData: keepPreviousData,
     queryFn: ({ pageParam, signal }) =>
       request<Page<Call>>("GET", "/api/calls", {
-        query: {
-          status: "ended",
-          limit: 50,
-          cursor: pageParam,
-          q: filters.q.trim(),
-          direction: filters.direction,
-          upstream: filters.upstream,
-          from: dayLimit(filters.fromDay, false),
-          to: dayLimit(filters.toDay, true),
-        },
+        query: { ...query, limit: 50, cursor: pageParam },
         signal,
       }),
     getNextPageParam: (last) => last.nextCursor ?? undefined,

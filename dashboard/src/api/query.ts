@@ -27,6 +27,18 @@ export const keys = {
   retention: ["retention"] as const,
   backlog: ["backlog"] as const,
   recordings: (callId: string) => ["recordings", callId] as const,
+  transcript: (callId: string) => ["transcript", callId] as const,
+  metadata: (callId: string) => ["metadata", callId] as const,
+  annotations: (callId: string) => ["annotations", callId] as const,
+  feedback: (callId: string) => ["feedback", callId] as const,
+  actions: (callId: string) => ["actions", callId] as const,
+  intelligence: (callId: string) => ["intelligence", callId] as const,
+  alertRules: ["alert rules"] as const,
+  openAlerts: ["alerts", "open"] as const,
+  alertLog: ["alerts", "log"] as const,
+  agents: ["agents"] as const,
+  preferences: ["preferences"] as const,
+  branchPulses: ["branch pulses"] as const,
 };
 
 /** The one store of server data. A 401 of any read means that the login page is next. */

@@ -5,6 +5,7 @@ import {
   type QueryClient,
   type UseQueryResult,
 } from "@tanstack/react-query";
+import type { Call } from "@/wire/Call";
 import type { Me } from "@/wire/Me";
 import { ApiError, request } from "./client";
 import { keys } from "./query";
@@ -57,7 +58,45 @@ export function useLogout() {
   });
 }
 
+/** Acts for another tenant: everything that was shown is the former one's, and forgotten. */
+export function useSwitchClient() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: async (clientId: string) => {
+      await request("POST", "/api/auth/switch", { body: { clientId } });
+      return request<Me>("GET", "/api/me");
+    },
+    onSuccess: (me) => become(client, me),
+  });
+}
+
+/** Changes one's own name and number. */
+export function useChangeProfile() {
+  const client = useQueryClient();
+  return useMutation({
+    networkMode: "always",
+    mutationFn: (body: { full_name?: string; forwarding_number?: string }) =>
+      request<Me>("PUT", "/api/me/profile", { body }),
+    onSuccess: (me) => client.setQueryData(keys.me, me),
+  });
+}
+
+/** Changes one's own password. All other sessions end. */
+export function useChangePassword() {
+  return useMutation({
+    networkMode: "always",
+    mutationFn: (body: { currentPassword: string; newPassword: string }) =>
+      request("PUT", "/api/me/password", { body }),
+  });
+}
+
 /** Whether a role may hear calls and act on them. */
 export function maySupervise(me: Me): boolean {
   return me.role === "admin" || me.role === "supervisor";
+}
+
+/** Whether a role may write about a call: supervisors about every one, agents about their own. */
+export function mayWriteAbout(call: Call, me: Me): boolean {
+  if (maySupervise(me)) return true;
+  return me.role === "agent" && (call.agentId === me.id || call.agentId === me.username);
 }

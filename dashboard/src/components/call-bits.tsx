@@ -73,3 +73,9 @@ export function Watchers({ watchers }: { watchers: readonly Watcher[] }) {
     </Tooltip>
   );
 }
+
+/** Which supervisor has the call, while one has. */
+export function Holder({ control }: Pick<Call, "control">) {
+  if (control.holder === "agent") return null;
+  return <Badge tone="accent">Held by {control.holderName ?? "a supervisor"}</Badge>;
+}

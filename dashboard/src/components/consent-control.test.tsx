@@ -4,6 +4,7 @@ import userEvent from "@testing-library/user-event";
 import { afterEach, expect, test, vi } from "vitest";
 import { createQueryClient } from "@/api/query";
 import { callOf } from "@/testing/calls";
+import { meOf } from "@/testing/me";
 import type { Role } from "@/wire/Role";
 import { ConsentControl } from "./consent-control";
 
@@ -19,7 +20,7 @@ function show(answer: Response, role: Role = "supervisor") {
     return Promise.resolve(answer);
   });
   const call = callOf({ consent: "unknown", customerName: "Ada" });
-  const me = { id: "me", username: "u", role, clientId: "t", clientName: "T", clients: [] };
+  const me = meOf({ role });
   render(
     <QueryClientProvider client={createQueryClient()}>
       <ConsentControl call={call} me={me} />

@@ -6,6 +6,7 @@ import { ListenerContext } from "@/audio/context";
 import { Listener } from "@/audio/listener";
 import { TooltipProvider } from "@/components/ui/tooltip";
 import { callOf } from "@/testing/calls";
+import { meOf } from "@/testing/me";
 import type { Call } from "@/wire/Call";
 import type { Role } from "@/wire/Role";
 import { ListenButton } from "./listen-button";
@@ -26,7 +27,7 @@ function show(call: Call, role: Role, refusal: ApiError): Listener {
       },
     },
   });
-  const me = { id: "u", username: "u", role, clientId: "t", clientName: "T", clients: [] };
+  const me = meOf({ role });
   render(
     <TooltipProvider>
       <ListenerContext value={listener}>

@@ -6,6 +6,7 @@ import { useActiveCalls } from "@/api/calls";
 import { createQueryClient, keys } from "@/api/query";
 import { TooltipProvider } from "@/components/ui/tooltip";
 import { callOf } from "@/testing/calls";
+import { meOf } from "@/testing/me";
 import type { Call } from "@/wire/Call";
 import type { RecordingFlag } from "@/wire/RecordingFlag";
 import type { Role } from "@/wire/Role";
@@ -45,7 +46,7 @@ class Server {
 
 function Panel({ role }: { role: Role }) {
   const call = useActiveCalls().data?.[0];
-  const me = { id: "me", username: "u", role, clientId: "t", clientName: "T", clients: [] };
+  const me = meOf({ role });
   if (call === undefined) return null;
   return (
     <>

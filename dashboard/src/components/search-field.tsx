@@ -2,18 +2,22 @@ import { Search } from "lucide-react";
 import type { Ref } from "react";
 import { Input } from "@/components/ui/input";
 import { Kbd } from "@/components/ui/kbd";
+import { cn } from "@/lib/cn";
 
 interface Props {
   value: string;
   onChange: (value: string) => void;
   label: string;
-  ref: Ref<HTMLInputElement>;
+  ref?: Ref<HTMLInputElement>;
+  /** Whether `/` leads here, which is then shown in it. */
+  keyHint?: boolean;
+  className?: string;
 }
 
 /** Search with its key shown; Esc empties it, then leaves it. */
-export function SearchField({ value, onChange, label, ref }: Props) {
+export function SearchField({ value, onChange, label, ref, keyHint = true, className }: Props) {
   return (
-    <div className="relative w-72 max-w-full">
+    <div className={cn("relative w-72 max-w-full", className)}>
       <Search
         aria-hidden
         className="pointer-events-none absolute top-1/2 left-2.5 size-3.5 -translate-y-1/2 text-ink-faint"
@@ -33,7 +37,7 @@ export function SearchField({ value, onChange, label, ref }: Props) {
           else onChange("");
         }}
       />
-      {value === "" && (
+      {value === "" && keyHint && (
         <span className="pointer-events-none absolute top-1 right-1">
           <Kbd>/</Kbd>
         </span>

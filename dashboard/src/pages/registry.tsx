@@ -1,4 +1,13 @@
-import { AudioLines, Disc2, History, Settings, Users, type LucideIcon } from "lucide-react";
+import {
+  AudioLines,
+  BellRing,
+  Disc2,
+  Headset,
+  History,
+  Settings,
+  Users,
+  type LucideIcon,
+} from "lucide-react";
 import { lazy, type ComponentType } from "react";
 import { mayRule, maySeeRecorder } from "@/api/recordings";
 import { maySeeTeam } from "@/api/team";
@@ -45,6 +54,24 @@ export const PAGES: readonly PageEntry[] = [
     key: "h",
     isFor: everybody,
     Page: lazy(() => import("./history/history-page")),
+  },
+  {
+    to: "/alerts",
+    name: "Alerts",
+    icon: BellRing,
+    about: "What rules have found, and the rules",
+    key: "a",
+    isFor: everybody,
+    Page: lazy(() => import("./alerts/alerts-page")),
+  },
+  {
+    to: "/agents",
+    name: "Agents",
+    icon: Headset,
+    about: "Who takes calls, and who is in one",
+    key: "e",
+    isFor: everybody,
+    Page: lazy(() => import("./agents/agents-page")),
   },
   {
     to: "/recordings",

@@ -6,6 +6,7 @@ import { createQueryClient } from "@/api/query";
 import { TooltipProvider } from "@/components/ui/tooltip";
 import { callOf } from "@/testing/calls";
 import { recordingOf } from "@/testing/recordings";
+import { meOf } from "@/testing/me";
 import type { Recording } from "@/wire/Recording";
 import type { Role } from "@/wire/Role";
 import RecordingCard from "./recording-card";
@@ -25,7 +26,7 @@ function show(over: Partial<Recording>, role: Role = "admin", answers: Response[
     }
     return Promise.resolve(new Response(null, { status: 404 }));
   });
-  const me = { id: "me", username: "u", role, clientId: "t", clientName: "T", clients: [] };
+  const me = meOf({ role });
   render(
     <QueryClientProvider client={createQueryClient()}>
       <TooltipProvider>

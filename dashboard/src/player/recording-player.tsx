@@ -4,9 +4,12 @@ import { agentLabel, customerLabel } from "@/lib/call-words";
 import { cn } from "@/lib/cn";
 import { words } from "@/lib/format";
 import { useKeys } from "@/lib/keys";
+import { useAnnotations } from "@/api/notes";
+import { MarkStrip } from "@/components/call/mark-strip";
 import type { Call } from "@/wire/Call";
 import type { Channel } from "@/wire/Channel";
 import type { Recording } from "@/wire/Recording";
+import { useOnCallTime } from "./call-time";
 import { ChannelButtons } from "./channel-buttons";
 import { DownloadMenu } from "./download-menu";
 import { FlawList } from "./flaw-list";
@@ -57,8 +60,18 @@ function usePlayback(recording: Recording): Playback | undefined {
 
 /** Plays a recording: a lane per channel, each to be muted or heard alone. */
 export function RecordingPlayer(props: Props) {
-  const playback = usePlayback(props.recording);
+  const { recording, call } = props;
+  const playback = usePlayback(recording);
+  useOnCallTime(recording.id, onCallTime(recording, call), lengthOf(recording), playback);
   return playback === undefined ? null : <Controls {...props} playback={playback} />;
+}
+
+const lengthOf = ({ durationSeconds }: Recording): number => durationSeconds * 1000;
+
+/** When the recording begins, in milliseconds since its call's start. */
+function onCallTime(recording: Recording, call: Call): number {
+  const ms = Date.parse(recording.startedAt) - Date.parse(call.startedAt);
+  return Number.isNaN(ms) ? 0 : ms;
 }
 
 function nameOf(channel: Channel, call: Call): string {
@@ -142,8 +155,9 @@ function Controls(props: Props & { playback: Playback }) {
               playback={playback}
               lanes={lanes}
               flaws={flaws}
-              totalMs={recording.durationSeconds * 1000}
+              totalMs={lengthOf(recording)}
             />
+            <Marks recording={recording} call={call} playback={playback} />
           </div>
         </div>
         <Transport playback={playback} state={state} totalSeconds={recording.durationSeconds}>
@@ -162,5 +176,26 @@ function Controls(props: Props & { playback: Playback }) {
         {children}
       </div>
     </PlayerContext>
+  );
+}
+
+interface MarksProps {
+  recording: Recording;
+  call: Call;
+  playback: Playback;
+}
+
+/** What was marked, below the moment it is about. */
+function Marks({ recording, call, playback }: MarksProps) {
+  const annotations = useAnnotations(call.id).data ?? [];
+  const startMs = onCallTime(recording, call);
+  return (
+    <MarkStrip
+      className="mt-1.5"
+      annotations={annotations}
+      startMs={startMs}
+      lengthMs={lengthOf(recording)}
+      onGo={(callMs) => playback.seekTo(callMs - startMs)}
+    />
   );
 }

@@ -1,11 +1,24 @@
 import type { QueryClient } from "@tanstack/react-query";
 import { io, type Socket } from "socket.io-client";
+import { patchAgent } from "@/api/agents";
+import { patchAlert } from "@/api/alerts";
+import { patchPulse } from "@/api/branch-pulse";
+import { patchIntelligence } from "@/api/intelligence";
+import { patchAnnotation } from "@/api/notes";
 import { keys } from "@/api/query";
+import { patchTranscript } from "@/api/transcripts";
 import { forgetServerTime, learnServerTime } from "@/lib/ticker";
+import type { Agent } from "@/wire/Agent";
+import type { Alert } from "@/wire/Alert";
+import type { Annotation } from "@/wire/Annotation";
+import type { BranchPulse } from "@/wire/BranchPulse";
 import type { Call } from "@/wire/Call";
 import type { CallEventMessage } from "@/wire/CallEventMessage";
 import type { LevelsMessage } from "@/wire/LevelsMessage";
+import type { LiveUpdate } from "@/wire/LiveUpdate";
 import type { StreamMessage } from "@/wire/StreamMessage";
+import type { TranscriptUpdate } from "@/wire/TranscriptUpdate";
+import { lastLines } from "./last-lines";
 import { levels } from "./levels";
 import { patchesOf } from "./patches";
 import { Streams } from "./streams";
@@ -23,6 +36,12 @@ interface FromServer {
   "call-upsert": (call: Call) => void;
   call_event: (message: CallEventMessage) => void;
   levels: (message: LevelsMessage) => void;
+  "transcript-update": (update: TranscriptUpdate) => void;
+  "annotation-upsert": (annotation: Annotation) => void;
+  "live-update": (update: LiveUpdate) => void;
+  status_update: (agent: Agent) => void;
+  alert: (alert: Alert) => void;
+  branch_pulse: (pulse: BranchPulse) => void;
   metrics_update: (message: { timestamp: string }) => void;
   active_calls_update: (message: { timestamp: string }) => void;
 }
@@ -31,6 +50,17 @@ interface ToServer {
   subscribe: (message: StreamMessage) => void;
   unsubscribe: (message: StreamMessage) => void;
 }
+
+/** What the socket keeps up to date, to be read again after nothing was heard for a while. */
+const TOLD = [
+  keys.activeCalls,
+  keys.openAlerts,
+  keys.agents,
+  keys.branchPulses,
+  ["transcript"],
+  ["annotations"],
+  ["intelligence"],
+] as const;
 
 /** Why the socket was closed, in words. */
 function explain(reason: string): string {
@@ -98,8 +128,8 @@ export class Connection {
       this.#show("live", "Live: changes show at once.");
       forgetServerTime();
       this.streams.announceAll();
-      // subscribed first, then the snapshot: nothing falls between the two
-      void this.#client.invalidateQueries({ queryKey: keys.activeCalls });
+      // subscribed first, then the snapshots: nothing falls between the two
+      for (const queryKey of TOLD) void this.#client.invalidateQueries({ queryKey });
     });
     socket.on("disconnect", (reason) => this.#lost(reason));
     socket.on("connect_error", (error) => this.#refused(error));
@@ -112,6 +142,15 @@ export class Connection {
       patches.upsert(call);
     });
     socket.on("levels", (message) => levels.take(message, performance.now()));
+    socket.on("transcript-update", (update) => {
+      lastLines.take(update);
+      patchTranscript(this.#client, update);
+    });
+    socket.on("annotation-upsert", (annotation) => patchAnnotation(this.#client, annotation));
+    socket.on("status_update", (agent) => patchAgent(this.#client, agent));
+    socket.on("branch_pulse", (pulse) => patchPulse(this.#client, pulse));
+    socket.on("alert", (alert) => patchAlert(this.#client, alert));
+    socket.on("live-update", (update) => patchIntelligence(this.#client, update));
   }
 
   #lost(reason: string): void {

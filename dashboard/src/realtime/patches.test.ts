@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { keys } from "@/api/query";
 import { callOf } from "@/testing/calls";
 import type { Call } from "@/wire/Call";
-import { ENDED_STAYS_MS, Patches, withUpserts } from "./patches";
+import { ENDED_STAYS_MS, Patches, withUpserts, withUpsertsInPages } from "./patches";
 
 beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());
@@ -106,4 +106,14 @@ test("a call's recordings are asked for again when one was stored", () => {
   patches.flush();
   expect(client.getQueryState(keys.recordings(a.id))?.isInvalidated).toBe(true);
   patches.close();
+});
+
+test("a call in the history changes where it stands, and none is added to it", () => {
+  const [a, b] = [callOf({ status: "ended" }), callOf({ status: "ended" })];
+  const known = { pages: [{ items: [a] }, { items: [b] }], pageParams: [undefined, "next"] };
+  const tagged = { ...b, tags: ["vip"] };
+  const next = withUpsertsInPages(known, upserts(tagged, callOf()));
+  expect(next.pages).toEqual([{ items: [a] }, { items: [tagged] }]);
+  expect(next.pages[0]).toBe(known.pages[0]);
+  expect(withUpsertsInPages(known, upserts(callOf()))).toBe(known);
 });

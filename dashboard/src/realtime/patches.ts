@@ -1,4 +1,5 @@
-import type { QueryClient } from "@tanstack/react-query";
+import type { InfiniteData, QueryClient } from "@tanstack/react-query";
+import type { Page } from "@/api/client";
 import { keys } from "@/api/query";
 import type { Call } from "@/wire/Call";
 
@@ -36,6 +37,23 @@ export function withUpserts(calls: readonly Call[], upserts: ReadonlyMap<string,
   return changed ? next : (calls as Call[]);
 }
 
+type Histories = InfiniteData<Page<Call>>;
+
+/** Pages of the history with each upsert put in place of its older self; nothing is added to them. */
+export function withUpsertsInPages(
+  known: Histories,
+  upserts: ReadonlyMap<string, Call>,
+): Histories {
+  const touches = ({ items }: Page<Call>) => items.some(({ id }) => upserts.has(id));
+  if (!known.pages.some(touches)) return known;
+  const pages = known.pages.map((page) =>
+    touches(page)
+      ? { ...page, items: page.items.map((call) => upserts.get(call.id) ?? call) }
+      : page,
+  );
+  return { ...known, pages };
+}
+
 interface Remembered {
   call: Call;
   at: number;
@@ -68,6 +86,9 @@ export class Patches {
     this.#remember(upserts);
     this.#client.setQueryData<Call[]>(keys.activeCalls, (calls) =>
       calls === undefined ? undefined : withUpserts(calls, upserts),
+    );
+    this.#client.setQueriesData<Histories>({ queryKey: keys.histories }, (known) =>
+      known === undefined ? undefined : withUpsertsInPages(known, upserts),
     );
     for (const call of upserts.values()) this.#patchCall(call);
   }

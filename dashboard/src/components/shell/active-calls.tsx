@@ -8,6 +8,7 @@ import { agentLabel, customerLabel } from "@/lib/call-words";
 import { useStream } from "@/realtime/context";
 import { isEnded } from "@/realtime/patches";
 import type { Call } from "@/wire/Call";
+import { BranchList } from "./branch-pulses";
 
 /** Calls that the list below the counter shows; the Live page has all of them. */
 const SHOWN = 8;
@@ -49,6 +50,7 @@ export function ActiveCalls() {
           {count > SHOWN ? `All ${count} on the Live page` : "To the Live page"}
           <ArrowRight aria-hidden className="size-3.5" />
         </Link>
+        <BranchList />
       </PopoverContent>
     </Popover>
   );

@@ -1,8 +1,9 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import { CircleHelp, LogOut, Monitor, Moon, Phone, Sun } from "lucide-react";
+import { CircleHelp, LogOut, Monitor, Moon, Phone, Sun, UserRound } from "lucide-react";
 import { Dialog as Radix } from "radix-ui";
 import { useDeferredValue, useState, type ReactNode } from "react";
 import { useLocation } from "wouter";
+import { useAgents } from "@/api/agents";
 import { useActiveCalls } from "@/api/calls";
 import { errorText, request, type Page } from "@/api/client";
 import { useLogout } from "@/api/session";
@@ -34,11 +35,12 @@ const FOUND_SHOWN = 8;
 interface Props {
   me: Me;
   onClose: () => void;
-  onHelp: () => void;
+  /** Opens a dialog of the shell instead. */
+  onShow: (what: "help" | "profile") => void;
 }
 
 /** Reaches every page, every act of the page that is open, and every call. */
-export default function Palette({ me, onClose, onHelp }: Props) {
+export default function Palette({ me, onClose, onShow }: Props) {
   const [text, setText] = useState("");
   return (
     <Radix.Root open onOpenChange={onClose}>
@@ -62,7 +64,8 @@ export default function Palette({ me, onClose, onHelp }: Props) {
               <OfferedActs onClose={onClose} />
               <Pages me={me} onClose={onClose} />
               <Calls text={text.trim()} onClose={onClose} />
-              <ShellActs onClose={onClose} onHelp={onHelp} />
+              {text.trim() !== "" && <People onClose={onClose} />}
+              <ShellActs onClose={onClose} onShow={onShow} />
             </CommandList>
           </Command>
         </Radix.Content>
@@ -195,22 +198,46 @@ function CallItem({ call, onSelect, forceMount = false }: CallItemProps) {
   );
 }
 
+/** Who answers calls: leads to the call they are in, else to the board. */
+function People({ onClose }: { onClose: () => void }) {
+  const [, navigate] = useLocation();
+  const agents = useAgents().data ?? [];
+  if (agents.length === 0) return null;
+  return (
+    <CommandGroup heading="People">
+      {agents.map(({ userId, name, username, status, currentCall }) => (
+        <CommandItem
+          key={userId}
+          value={`person ${userId} ${name} ${username}`}
+          onSelect={() => {
+            onClose();
+            navigate(currentCall === undefined ? "/agents" : `/live/${currentCall.id}`);
+          }}
+        >
+          <UserRound aria-hidden />
+          <span className="truncate">{name}</span>
+          <Hint>{currentCall === undefined ? status : `${status}, in a call`}</Hint>
+        </CommandItem>
+      ))}
+    </CommandGroup>
+  );
+}
+
 const THEME_ACTS = [
   ["light", "Light theme", Sun],
   ["dark", "Dark theme", Moon],
   ["system", "Theme of the system", Monitor],
 ] as const;
 
-function ShellActs({ onClose, onHelp }: Omit<Props, "me">) {
+function ShellActs({ onClose, onShow }: Omit<Props, "me">) {
   const logout = useLogout();
   return (
     <CommandGroup heading="Everywhere">
-      <CommandItem
-        onSelect={() => {
-          onClose();
-          onHelp();
-        }}
-      >
+      <CommandItem onSelect={() => onShow("profile")}>
+        <UserRound aria-hidden />
+        Your profile and password
+      </CommandItem>
+      <CommandItem onSelect={() => onShow("help")}>
         <CircleHelp aria-hidden />
         <span className="flex-1">Show the keys</span>
         <Kbd>?</Kbd>

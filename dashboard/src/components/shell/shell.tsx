@@ -16,14 +16,15 @@ import { TopBar } from "./top-bar";
 import { useGoKeys, usePaletteKey } from "./shell-keys";
 
 const Palette = lazy(() => import("./palette"));
+const ProfileDialog = lazy(() => import("./profile-dialog"));
 
 /** What is there while somebody is logged in: one connection, one listener, the rail, the pages. */
 export function Shell({ me }: { me: Me }) {
   const client = useQueryClient();
   const [connection] = useState(() => new Connection(client));
   const [listener] = useState(createListener);
-  const [helpShown, setHelpShown] = useState(false);
-  const [paletteShown, setPaletteShown] = useState(false);
+  const [shown, setShown] = useState<"help" | "palette" | "profile">();
+  const close = () => setShown(undefined);
   useEffect(() => connection.open(), [connection]);
   useEffect(() => unlockOnFirstGesture(), []);
   useEffect(() => {
@@ -34,9 +35,9 @@ export function Shell({ me }: { me: Me }) {
       leave();
     };
   }, [listener]);
-  useKeys({ "?": () => setHelpShown(true) });
+  useKeys({ "?": () => setShown("help") });
   useGoKeys(me);
-  usePaletteKey(() => setPaletteShown((shown) => !shown));
+  usePaletteKey(() => setShown((now) => (now === "palette" ? undefined : "palette")));
 
   return (
     <ConnectionContext value={connection}>
@@ -46,24 +47,20 @@ export function Shell({ me }: { me: Me }) {
           <div className="flex min-w-0 flex-1 flex-col">
             <TopBar
               me={me}
-              onHelp={() => setHelpShown(true)}
-              onSearch={() => setPaletteShown(true)}
+              onHelp={() => setShown("help")}
+              onSearch={() => setShown("palette")}
+              onProfile={() => setShown("profile")}
             />
             <main className="relative min-h-0 flex-1">
               <Pages me={me} />
             </main>
           </div>
         </div>
-        <KeysHelp me={me} open={helpShown} onOpenChange={setHelpShown} />
-        {paletteShown && (
-          <Suspense>
-            <Palette
-              me={me}
-              onClose={() => setPaletteShown(false)}
-              onHelp={() => setHelpShown(true)}
-            />
-          </Suspense>
-        )}
+        <KeysHelp me={me} open={shown === "help"} onOpenChange={close} />
+        <Suspense>
+          {shown === "palette" && <Palette me={me} onClose={close} onShow={setShown} />}
+          {shown === "profile" && <ProfileDialog me={me} onClose={close} />}
+        </Suspense>
       </ListenerContext>
     </ConnectionContext>
   );

@@ -1,4 +1,14 @@
-import { CircleHelp, LogOut, Monitor, Moon, Search, Sun, Volume2, VolumeOff } from "lucide-react";
+import {
+  CircleHelp,
+  LogOut,
+  Monitor,
+  Moon,
+  Search,
+  Sun,
+  UserRound,
+  Volume2,
+  VolumeOff,
+} from "lucide-react";
 import { useLocation } from "wouter";
 import { errorText } from "@/api/client";
 import { useLogout } from "@/api/session";
@@ -23,20 +33,26 @@ import { useLink } from "@/realtime/context";
 import { pageAt } from "@/pages/registry";
 import type { Me } from "@/wire/Me";
 import { ActiveCalls } from "./active-calls";
+import { Bell } from "./bell";
+import { BranchBar } from "./branch-pulses";
 import { isMac } from "./shell-keys";
+import { TenantMenu } from "./tenant-menu";
 
 interface Props {
   me: Me;
   onHelp: () => void;
   onSearch: () => void;
+  onProfile: () => void;
 }
 
-export function TopBar({ me, onHelp, onSearch }: Props) {
+export function TopBar({ me, onHelp, onSearch, onProfile }: Props) {
   const [location] = useLocation();
   return (
     <header className="flex h-12 shrink-0 items-center gap-1.5 border-b border-line bg-surface px-4">
       <h1 className="text-sm font-semibold">{pageAt(location)?.name}</h1>
+      <TenantMenu me={me} />
       <ActiveCalls />
+      <BranchBar />
       <div className="flex-1" />
       <Button variant="quiet" aria-label="Go to, find, do" onClick={onSearch}>
         <Search aria-hidden />
@@ -47,13 +63,14 @@ export function TopBar({ me, onHelp, onSearch }: Props) {
       </Button>
       <SoundUnlock />
       <ConnectionLight />
+      <Bell me={me} />
       <ThemeMenu />
       <Tooltip content="Keys (?)">
         <Button variant="quiet" size="icon" aria-label="Keys" onClick={onHelp}>
           <CircleHelp aria-hidden />
         </Button>
       </Tooltip>
-      <Profile me={me} />
+      <Profile me={me} onProfile={onProfile} />
     </header>
   );
 }
@@ -139,7 +156,7 @@ function ThemeMenu() {
   );
 }
 
-function Profile({ me }: { me: Me }) {
+function Profile({ me, onProfile }: Pick<Props, "me" | "onProfile">) {
   const logout = useLogout();
   const name = me.fullName ?? me.username;
   return (
@@ -161,6 +178,10 @@ function Profile({ me }: { me: Me }) {
           </div>
         </DropdownMenuLabel>
         <DropdownMenuSeparator />
+        <DropdownMenuItem onSelect={onProfile}>
+          <UserRound aria-hidden />
+          Your profile…
+        </DropdownMenuItem>
         <DropdownMenuItem
           onSelect={(event) => {
             event.preventDefault(); // stays open, so that a failure is seen where it was pressed

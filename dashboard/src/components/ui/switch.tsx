@@ -3,6 +3,7 @@ import { cn } from "@/lib/cn";
 
 interface Props {
   id?: string;
+  "aria-label"?: string;
   checked: boolean;
   onCheckedChange: (checked: boolean) => void;
   "aria-describedby"?: string;

@@ -7,7 +7,7 @@ export const Tabs = Radix.Root;
 export function TabsList({ className, ...props }: ComponentProps<typeof Radix.List>) {
   return (
     <Radix.List
-      className={cn("flex gap-4 overflow-x-auto border-b border-line", className)}
+      className={cn("flex gap-2 overflow-x-auto border-b border-line", className)}
       {...props}
     />
   );
@@ -17,7 +17,7 @@ export function TabsTrigger({ className, ...props }: ComponentProps<typeof Radix
   return (
     <Radix.Trigger
       className={cn(
-        "-mb-px flex h-9 shrink-0 cursor-pointer items-center gap-1.5 border-b-2 border-transparent font-medium text-ink-soft -outline-offset-2 transition-colors hover:text-ink data-[state=active]:border-accent-ink data-[state=active]:text-ink",
+        "-mb-px flex h-9 shrink-0 cursor-pointer items-center gap-1.5 rounded-t border-b-2 px-1 border-transparent font-medium text-ink-soft -outline-offset-2 transition-colors hover:text-ink data-[state=active]:border-accent-ink data-[state=active]:text-ink",
         className,
       )}
       {...props}

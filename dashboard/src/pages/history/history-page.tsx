@@ -1,64 +1,110 @@
 import { History as HistoryIcon, Lock, SearchX, ServerCrash } from "lucide-react";
-import { useDeferredValue, useRef, useState, type ReactNode } from "react";
-import { useLocation } from "wouter";
-import { useHistory, type HistoryFilters } from "@/api/calls";
+import { useRef, useState, type ReactNode } from "react";
+import { useLocation, useSearch } from "wouter";
+import { useHistory } from "@/api/calls";
 import { ApiError, errorText } from "@/api/client";
-import { CallPanel } from "@/components/call-panel";
-import { FilterMenu } from "@/components/filter-menu";
-import { SearchField } from "@/components/search-field";
 import { Button } from "@/components/ui/button";
-import { Input } from "@/components/ui/input";
 import { Notice } from "@/components/ui/notice";
 import { Skeleton } from "@/components/ui/skeleton";
-import { UPSTREAMS, upstreamName } from "@/lib/call-words";
+import { cn } from "@/lib/cn";
 import { useKeys } from "@/lib/keys";
+import { useSettled } from "@/lib/settled";
+import { serverNow } from "@/lib/ticker";
 import type { PageProps } from "@/pages/registry";
+import type { Call } from "@/wire/Call";
+import { CallPage } from "./call-page";
+import { ExportMenu } from "./export-menu";
+import { FilterBar } from "./filter-bar";
+import {
+  isFiltered,
+  NO_FILTERS,
+  queryOf,
+  readFilters,
+  writeFilters,
+  type HistoryFilters,
+} from "./filters";
 import { HistoryTable, ROW_HEIGHT } from "./history-table";
+import { ViewsMenu } from "./views-menu";
 
-const NO_FILTERS: HistoryFilters = { q: "", direction: "", upstream: "", fromDay: "", toDay: "" };
+/** The filters, kept in the address: it can be sent to somebody, and the way back leads to them. */
+function useFilters(callId: string | undefined) {
+  const filters = readFilters(useSearch());
+  const [, navigate] = useLocation();
+  const change = (next: HistoryFilters) => {
+    const path = callId === undefined ? "/history" : `/history/${callId}`;
+    navigate(`${path}${writeFilters(next)}`, { replace: true });
+  };
+  return [filters, change] as const;
+}
+
+/** The chosen row, and the calls around it. */
+function useChoice(calls: readonly Call[], callId: string | undefined, filters: HistoryFilters) {
+  const [, navigate] = useLocation();
+  const [selectedId, setSelectedId] = useState(callId);
+  const open = (id: string) => {
+    setSelectedId(id);
+    navigate(`/history/${id}${writeFilters(filters)}`);
+  };
+  const neighbour = (step: number) => {
+    const at = calls.findIndex((call) => call.id === (callId ?? selectedId));
+    if (at < 0) return callId === undefined ? calls[0] : undefined;
+    return calls[at + step];
+  };
+  const opens = (step: number) => {
+    const next = neighbour(step);
+    return next && (() => open(next.id));
+  };
+  const select = (step: number) => {
+    const next = neighbour(step);
+    if (next !== undefined) setSelectedId(next.id);
+  };
+  const close = () => navigate(`/history${writeFilters(filters)}`);
+  return { selectedId, open, opens, select, close };
+}
 
 export default function HistoryPage({ me, id: callId }: PageProps) {
-  const [filters, setFilters] = useState(NO_FILTERS);
-  const history = useHistory(useDeferredValue(filters));
-  const [, navigate] = useLocation();
+  const [filters, setFilters] = useFilters(callId);
+  const settled = useSettled(writeFilters(filters));
+  const query = queryOf(readFilters(settled), serverNow());
+  const history = useHistory(query);
   const searchField = useRef<HTMLInputElement>(null);
   const calls = history.data?.pages.flatMap((page) => page.items) ?? [];
-  const open = (id: string) => navigate(`/history/${id}`);
-  const close = () => navigate("/history");
-  const move = (step: number) => {
-    const at = calls.findIndex((call) => call.id === callId);
-    const next = calls[at < 0 ? 0 : at + step];
-    if (next !== undefined) open(next.id);
-  };
-  useKeys({
-    ArrowDown: () => move(1),
-    ArrowUp: () => move(-1),
-    Escape: close,
-    "/": () => searchField.current?.focus(),
-  });
+  const { selectedId, open, opens, select, close } = useChoice(calls, callId, filters);
+  useKeys(
+    callId === undefined
+      ? {
+          ArrowDown: () => select(1),
+          ArrowUp: () => select(-1),
+          Enter: () => selectedId !== undefined && open(selectedId),
+          "/": () => searchField.current?.focus(),
+        }
+      : {},
+  );
 
   return (
-    <div className="flex h-full min-h-0">
-      <div className="flex min-w-0 flex-1 flex-col bg-surface">
-        <div className="flex min-h-11 shrink-0 flex-wrap items-center gap-2 border-b border-line px-4 py-1.5">
-          <SearchField
-            ref={searchField}
-            label="Search calls"
-            value={filters.q}
-            onChange={(q) => setFilters({ ...filters, q })}
+    <div className="relative h-full">
+      {/* stays where it was scrolled to while a call is looked at */}
+      <div
+        inert={callId !== undefined}
+        className={cn("flex h-full flex-col bg-surface", callId !== undefined && "invisible")}
+      >
+        <FilterBar filters={filters} onChange={setFilters} searchField={searchField}>
+          <ViewsMenu
+            search={writeFilters(filters)}
+            onChoose={(search) => setFilters(readFilters(search))}
           />
-          <Filters filters={filters} onChange={setFilters} />
-        </div>
-        <div className="min-h-0 flex-1">
+          <ExportMenu query={query} />
+        </FilterBar>
+        <div className={cn("min-h-0 flex-1", history.isPlaceholderData && "opacity-60")}>
           <States
             history={history}
             found={calls.length}
-            filtered={filters !== NO_FILTERS}
+            filtered={isFiltered(filters)}
             onClear={() => setFilters(NO_FILTERS)}
           >
             <HistoryTable
               calls={calls}
-              selectedId={callId}
+              selectedId={selectedId}
               onOpen={open}
               more={history.hasNextPage}
               loadingMore={history.isFetchingNextPage}
@@ -69,55 +115,16 @@ export default function HistoryPage({ me, id: callId }: PageProps) {
         </div>
       </div>
       {callId !== undefined && (
-        <CallPanel key={callId} callId={callId} me={me} onClose={close} wide />
+        <CallPage
+          key={callId}
+          callId={callId}
+          me={me}
+          onBack={close}
+          onBefore={opens(-1)}
+          onNext={opens(1)}
+        />
       )}
     </div>
-  );
-}
-
-interface FiltersProps {
-  filters: HistoryFilters;
-  onChange: (filters: HistoryFilters) => void;
-}
-
-function Filters({ filters, onChange }: FiltersProps) {
-  const day = (which: "fromDay" | "toDay", label: string) => (
-    <label className="flex items-center gap-1.5 text-xs text-ink-soft">
-      {label}
-      <Input
-        type="date"
-        max="9999-12-31"
-        value={filters[which]}
-        className="h-7 w-32 text-xs tabular-nums"
-        onChange={(event) => onChange({ ...filters, [which]: event.target.value })}
-      />
-    </label>
-  );
-  return (
-    <>
-      <FilterMenu
-        label="Direction"
-        value={filters.direction}
-        onChange={(direction) => onChange({ ...filters, direction })}
-        options={[
-          ["", "All directions"],
-          ["inbound", "Inbound"],
-          ["outbound", "Outbound"],
-          ["web", "Web"],
-        ]}
-      />
-      <FilterMenu
-        label="Upstream"
-        value={filters.upstream}
-        onChange={(upstream) => onChange({ ...filters, upstream })}
-        options={[
-          ["", "All upstreams"] as const,
-          ...UPSTREAMS.map((each) => [each as string, upstreamName(each)] as const),
-        ]}
-      />
-      {day("fromDay", "From")}
-      {day("toDay", "To")}
-    </>
   );
 }
 

@@ -133,6 +133,12 @@ export function HistoryTable(props: Props) {
     estimateSize: () => ROW_HEIGHT,
     overscan: 10,
   });
+  const selected = rows.findIndex((row) => row.id === selectedId);
+  useEffect(() => {
+    if (selected >= 0) virtual.scrollToIndex(selected, { align: "auto" });
+    // only when the selection moves: rows that arrive do not scroll the list
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [selectedId]);
   const items = virtual.getVirtualItems();
   const lastInSight = items.at(-1)?.index ?? 0;
   useEffect(() => {

@@ -4,8 +4,9 @@ import { useEffect, useRef, useState } from "react";
 import { cn } from "@/lib/cn";
 import type { Call } from "@/wire/Call";
 import type { Me } from "@/wire/Me";
-import { CallRow, COLUMNS, ROW_HEIGHT, WIDE_ONLY } from "./call-row";
-import { heldRows, sameRows, type SortBy } from "./rows";
+import { CallRow, COLUMNS, NOT_NARROW, ROW_HEIGHT, WIDE_ONLY } from "./call-row";
+import type { SortBy } from "./rows";
+import { useStillRows } from "./rows-held";
 
 interface Props {
   calls: readonly Call[];
@@ -16,15 +17,6 @@ interface Props {
   onOpen: (callId: string) => void;
   /** Tells in which order the rows stand, for the arrow keys. */
   onOrder: (ids: readonly string[]) => void;
-}
-
-/** The rows, held still while the pointer is over them or the list is scrolled. */
-function useStillRows(calls: readonly Call[], held: boolean): readonly Call[] {
-  const [rows, setRows] = useState(calls);
-  const next = held ? heldRows(rows, calls) : calls;
-  if (sameRows(rows, next)) return rows;
-  setRows(next);
-  return next;
 }
 
 /** The live calls as a virtual list: only what is in sight exists. */
@@ -133,7 +125,7 @@ function Header({ sort, onSort }: HeaderProps) {
         direction={byTime ? (sort === "oldest" ? "down" : "up") : undefined}
         onSort={() => onSort(sort === "newest" ? "oldest" : "newest")}
       />
-      <span role="columnheader" className={plain}>
+      <span role="columnheader" className={cn(plain, NOT_NARROW)}>
         State
       </span>
       <span role="columnheader">

@@ -4,10 +4,12 @@ import { useListening } from "@/audio/context";
 import {
   CallTimer,
   DirectionIcon,
+  Holder,
   StatusDot,
   UpstreamBadge,
   Watchers,
 } from "@/components/call-bits";
+import { CallAlerts } from "@/components/alert-bits";
 import { ListenButton } from "@/components/listen-button";
 import { PartyLine } from "@/components/party-line";
 import { RecordingLight } from "@/components/recording-light";
@@ -26,8 +28,10 @@ const NEW_MS = 4_000;
 
 /** Columns, shared with the header. The fourth one needs room. */
 export const COLUMNS =
-  "grid grid-cols-[1.25rem_minmax(0,1fr)_minmax(0,1fr)_3.5rem_5.5rem_5.5rem] items-center gap-x-4 px-4 @min-[50rem]:grid-cols-[1.25rem_minmax(0,0.85fr)_minmax(0,0.85fr)_minmax(0,1.4fr)_3.5rem_5.5rem_5.5rem]";
+  "grid grid-cols-[1.25rem_minmax(0,1fr)_minmax(0,1fr)_3.5rem_5.5rem] items-center gap-x-4 px-4 @min-[34rem]:grid-cols-[1.25rem_minmax(0,1fr)_minmax(0,1fr)_3.5rem_5.5rem_5.5rem] @min-[50rem]:grid-cols-[1.25rem_minmax(0,0.85fr)_minmax(0,0.85fr)_minmax(0,1.4fr)_3.5rem_5.5rem_5.5rem]";
 export const WIDE_ONLY = "hidden @min-[50rem]:block";
+/** For the column that the list beside a large call has no room for. */
+export const NOT_NARROW = "hidden @min-[34rem]:flex";
 
 interface Props {
   call: Call;
@@ -82,8 +86,11 @@ export const CallRow = memo(function CallRow({
         <span role="gridcell">
           <StatusDot status={call.status} />
         </span>
-        <span role="gridcell" className="min-w-0">
-          <PartyLine callId={call.id} party="customer" name={customerLabel(call)} live={!ended} />
+        <span role="gridcell" className="flex min-w-0 items-center gap-1.5">
+          <span className="min-w-0 flex-1">
+            <PartyLine callId={call.id} party="customer" name={customerLabel(call)} live={!ended} />
+          </span>
+          {!ended && <CallAlerts callId={call.id} />}
         </span>
         <span role="gridcell" className="min-w-0">
           <PartyLine callId={call.id} party="agent" name={agentLabel(call)} live={!ended} />
@@ -94,7 +101,7 @@ export const CallRow = memo(function CallRow({
         <span role="gridcell" className="text-right">
           <CallTimer call={call} />
         </span>
-        <span role="gridcell" className="flex items-center gap-2.5">
+        <span role="gridcell" className={cn("items-center gap-2.5", NOT_NARROW)}>
           {!ended && <RecordingLight call={call} />}
           {!ended && <Watchers watchers={call.watchers} />}
         </span>
@@ -122,6 +129,7 @@ function Route({ call }: { call: Call }) {
       </span>
       <span className="mt-0.5 flex gap-1 overflow-hidden">
         <UpstreamBadge upstream={call.upstream} />
+        <Holder control={call.control} />
         {call.tags.slice(0, 3).map((tag) => (
           <Badge key={tag} tone="outline">
             {tag}

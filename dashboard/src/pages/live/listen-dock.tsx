@@ -21,7 +21,7 @@ export function ListenDock({ onOpen }: { onOpen: (callId: string) => void }) {
     <section
       aria-label="Listening"
       data-testid="dock"
-      className="shrink-0 border-t border-line bg-raised"
+      className="@container shrink-0 border-t border-line bg-raised"
     >
       <div className="flex h-8 items-center gap-2 border-b border-line px-4 text-xs text-ink-soft">
         <Headphones aria-hidden className="size-3.5 text-accent-ink" />
@@ -108,14 +108,14 @@ function Controls({ listening }: { listening: Listening }) {
   }
   return PARTIES.map((party) => (
     <span key={party} className="flex items-center gap-2">
-      <span className="w-20">
+      <span className="hidden w-20 @min-[44rem]:block">
         <span className="block text-2xs whitespace-nowrap text-ink-soft">
           {words(party)}
           {!listening.parties[party].present && " (away)"}
         </span>
         <LevelMeter callId={listening.callId} party={party} className="mt-0.5" />
       </span>
-      <PartySound listening={listening} party={party} />
+      <PartySound listening={listening} party={party} className="w-14 @min-[44rem]:w-20" />
     </span>
   ));
 }

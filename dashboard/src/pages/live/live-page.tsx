@@ -15,6 +15,7 @@ import { Button } from "@/components/ui/button";
 import { Notice } from "@/components/ui/notice";
 import { Skeleton } from "@/components/ui/skeleton";
 import { UPSTREAMS, upstreamName } from "@/lib/call-words";
+import { cn } from "@/lib/cn";
 import { useKeys } from "@/lib/keys";
 import { pauseAct } from "@/lib/pause-choice";
 import { lampOf, nextAct } from "@/lib/recording-words";
@@ -24,9 +25,12 @@ import { isEnded } from "@/realtime/patches";
 import type { Call } from "@/wire/Call";
 import type { Me } from "@/wire/Me";
 import { CallList } from "./call-list";
+import { CallTiles } from "./call-tiles";
 import { ROW_HEIGHT } from "./call-row";
+import { useLayout } from "./layout";
+import { LayoutSwitch } from "./layout-switch";
 import { ListenDock } from "./listen-dock";
-import { DEFAULT_VIEW, isLiveView, matching, sorted, type LiveView } from "./rows";
+import { DEFAULT_VIEW, isLiveView, matching, sorted, type LiveView, type SortBy } from "./rows";
 
 const NO_CALLS: readonly Call[] = [];
 
@@ -64,18 +68,11 @@ function neighbour(ids: readonly string[], from: string | undefined, step: numbe
   return ids[at + step];
 }
 
-export function LivePage({ me, id: callId }: PageProps) {
-  const active = useActiveCalls();
-  const [view, setView] = useView(me);
-  const [search, setSearch] = useState("");
+/** The chosen call and the open one, and the way from one to the next. */
+function useChoice(callId: string | undefined) {
   const [selectedId, setSelectedId] = useState(callId);
   const [, navigate] = useLocation();
-  const searchField = useRef<HTMLInputElement>(null);
   const order = useRef<readonly string[]>([]);
-  const all = active.data ?? NO_CALLS;
-  const calls = sorted(matching(all, view, search), view.sort);
-  useListeningFor(active);
-
   const open = useCallback(
     (id: string) => {
       setSelectedId(id);
@@ -83,22 +80,42 @@ export function LivePage({ me, id: callId }: PageProps) {
     },
     [navigate],
   );
-  const close = () => navigate("/live");
   const setOrder = useCallback((ids: readonly string[]) => {
     order.current = ids;
   }, []);
+  const close = () => navigate("/live");
   const move = (step: number) => {
     const next = neighbour(order.current, selectedId, step);
     if (next === undefined) return;
     if (callId === undefined) setSelectedId(next);
     else open(next);
   };
+  return { selectedId, open, close, move, setOrder };
+}
+
+export function LivePage({ me, id: callId }: PageProps) {
+  const active = useActiveCalls();
+  const [view, setView] = useView(me);
+  const [search, setSearch] = useState("");
+  const looks = useLayout();
+  const choice = useChoice(callId);
+  const { selectedId, open, close, move } = choice;
+  const focused = looks.layout === "focus" && callId !== undefined;
+  const searchField = useRef<HTMLInputElement>(null);
+  const all = active.data ?? NO_CALLS;
+  const calls = sorted(matching(all, view, search), view.sort);
+  useListeningFor(active);
   const chosen = all.find((call) => call.id === selectedId);
   useLiveKeys({ me, chosen, move, open, close, search: () => searchField.current?.focus() });
 
   return (
     <div className="flex h-full min-h-0">
-      <div className="flex min-w-0 flex-1 flex-col bg-surface">
+      <div
+        className={cn(
+          "flex min-w-0 flex-1 flex-col bg-surface",
+          focused && "max-w-[30rem] max-lg:max-w-none",
+        )}
+      >
         <div className="flex min-h-11 shrink-0 flex-wrap items-center gap-2 border-b border-line px-4 py-1.5">
           <SearchField ref={searchField} label="Search calls" value={search} onChange={setSearch} />
           <Filters view={view} onChange={setView} />
@@ -108,6 +125,7 @@ export function LivePage({ me, id: callId }: PageProps) {
               {calls.length} of {all.length}
             </span>
           )}
+          <LayoutSwitch layout={looks.layout} error={looks.error} onChange={looks.setLayout} />
         </div>
         <div className="min-h-0 flex-1">
           <States
@@ -118,21 +136,42 @@ export function LivePage({ me, id: callId }: PageProps) {
               setView(DEFAULT_VIEW);
             }}
           >
-            <CallList
+            <Calls
               calls={calls}
               me={me}
-              selectedId={selectedId}
+              looks={looks}
+              choice={choice}
               sort={view.sort}
               onSort={(sort) => setView({ sort })}
-              onOpen={open}
-              onOrder={setOrder}
             />
           </States>
         </div>
         <ListenDock onOpen={open} />
       </div>
-      {callId !== undefined && <CallPanel key={callId} callId={callId} me={me} onClose={close} />}
+      {callId !== undefined && (
+        <CallPanel key={callId} callId={callId} me={me} onClose={close} large={focused} />
+      )}
     </div>
+  );
+}
+
+interface CallsProps {
+  calls: readonly Call[];
+  me: Me;
+  looks: ReturnType<typeof useLayout>;
+  choice: ReturnType<typeof useChoice>;
+  sort: SortBy;
+  onSort: (sort: SortBy) => void;
+}
+
+/** The calls in the chosen layout. */
+function Calls({ calls, me, looks, choice, sort, onSort }: CallsProps) {
+  const { selectedId, open, setOrder } = choice;
+  const shared = { calls, me, selectedId, onOpen: open, onOrder: setOrder };
+  return looks.layout === "tiles" ? (
+    <CallTiles {...shared} pinned={looks.pinned} onPin={looks.togglePin} />
+  ) : (
+    <CallList {...shared} sort={sort} onSort={onSort} />
   );
 }
 
