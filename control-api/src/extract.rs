@@ -1,13 +1,22 @@
 //! Extractors whose refusals are problems.
 
+mod strict;
+
+use std::time::Duration;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, DeserializeSeed as _};
 use serde::{Deserialize, Deserializer};
 
+use strict::{NUL, Strict};
+
 use crate::problem::Problem;
+
+/// How long a body may take: 1 MiB over the slowest line that anybody still has.
+const BODY_WITHIN: Duration = Duration::from_secs(30);
 
 /// A JSON body.
 pub(crate) struct Json<T>(pub(crate) T);
@@ -75,8 +84,9 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        Bytes::from_request(request, state)
-            .await
+        let body = tokio::time::timeout(BODY_WITHIN, Bytes::from_request(request, state));
+        body.await
+            .map_err(|_| too_slow())?
             .map(Self)
             .map_err(|rejection| match rejection.status() {
                 StatusCode::PAYLOAD_TOO_LARGE => too_large(),
@@ -97,6 +107,9 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        if parts.uri.path().contains("%00") {
+            return Err(Problem::not_found("resource")); // no key of ours holds it
+        }
         axum::extract::Path::from_request_parts(parts, state)
             .await
             .map(|axum::extract::Path(value)| Self(value))
@@ -110,6 +123,11 @@ pub(crate) fn too_large() -> Problem {
         crate::router::BODY_LIMIT
     );
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+}
+
+fn too_slow() -> Problem {
+    let detail = format!("the body took longer than {BODY_WITHIN:?}");
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", detail)
 }
 
 fn unsupported(expected: &str) -> Problem {
@@ -134,24 +152,35 @@ fn is_type(headers: &HeaderMap, expected: &str) -> bool {
 /// Reads a JSON body.
 pub(crate) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
-        let inner = error.into_inner();
-        if inner.is_syntax() || inner.is_eof() {
-            let detail = format!("the body is not JSON: {inner}");
-            return Problem::new(StatusCode::BAD_REQUEST, "invalid_json", detail);
-        }
-        misfit(&path, &inner.to_string())
-    })?;
+    let mut track = serde_path_to_error::Track::new();
+    let tracked = serde_path_to_error::Deserializer::new(&mut json, &mut track);
+    Strict
+        .deserialize(tracked)
+        .map_err(|error| unreadable(&track.path().to_string(), &error))?;
     json.end().map_err(|error| {
         let detail = format!("the body goes on after its JSON: {error}");
         Problem::new(StatusCode::BAD_REQUEST, "invalid_json", detail)
     })?;
-    Ok(value)
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    serde_path_to_error::deserialize(&mut json)
+        .map_err(|error| unreadable(&error.path().to_string(), error.inner()))
+}
+
+fn unreadable(path: &str, error: &serde_json::Error) -> Problem {
+    if error.is_syntax() || error.is_eof() {
+        let detail = format!("the body is not JSON: {error}");
+        return Problem::new(StatusCode::BAD_REQUEST, "invalid_json", detail);
+    }
+    misfit(path, &error.to_string())
 }
 
 fn urlencoded<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let pairs = form_urlencoded::parse(bytes);
+    for (name, value) in form_urlencoded::parse(bytes) {
+        if name.contains('\0') || value.contains('\0') {
+            return Err(misfit(&name, NUL));
+        }
+    }
     serde_path_to_error::deserialize(serde_urlencoded::Deserializer::new(pairs)).map_err(|error| {
         let path = error.path().to_string();
         misfit(&path, &error.into_inner().to_string())
@@ -213,6 +242,29 @@ mod tests {
         ] {
             let problem = urlencoded::<Wanted>(query.as_bytes()).unwrap_err();
             assert_eq!(field_of(problem), (422, field.to_owned()), "{query}");
+        }
+    }
+
+    #[test]
+    fn what_could_be_read_two_ways_or_not_be_kept_is_named_also_where_anything_goes() {
+        for (body, field) in [
+            (r#"{"a": 1, "b": {"c": 1, "c": 2}}"#, "b.c"),
+            (r#"{"a": 1, "a": 1}"#, "a"),
+            (r#"{"a": [0, "x\u0000"]}"#, "a[1]"),
+        ] {
+            let problem = json::<serde_json::Value>(body.as_bytes()).unwrap_err();
+            assert_eq!(field_of(problem), (422, field.to_owned()), "{body}");
+        }
+        assert!(json::<serde_json::Value>(br#"[{"a": 1}, {"a": [null, 1.5, true]}]"#).is_ok());
+        let problem = urlencoded::<Wanted>(b"name=a%00").unwrap_err();
+        assert_eq!(field_of(problem), (422, "name".to_owned()));
+    }
+
+    #[test]
+    fn json_without_bottom_is_refused() {
+        for deep in ["[".repeat(10_000), "{\"a\":".repeat(10_000)] {
+            let problem = json::<serde_json::Value>(deep.as_bytes()).unwrap_err();
+            assert_eq!(problem.status.as_u16(), 400);
         }
     }
 

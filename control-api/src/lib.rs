@@ -18,6 +18,7 @@ mod inbound;
 mod ledger;
 mod livekit;
 mod metrics;
+mod observe;
 mod probe;
 mod problem;
 mod realtime;
@@ -30,6 +31,7 @@ mod store;
 mod sweeper;
 mod trusted;
 mod vendor;
+mod vitals;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -41,7 +43,7 @@ use secrecy::SecretString;
 use sidetone_fleet::ledger::Ledger;
 use sidetone_fleet::{Events, Fleet};
 use sidetone_service::ops::{Condition, Readiness};
-use sidetone_service::{Lifecycle, Settings, clock, random};
+use sidetone_service::{Lifecycle, Settings, clock, random, serve};
 use sidetone_vault::Keyring;
 use sidetone_wire::{Role, TenantId, Timestamp, UserId};
 use tokio::net::TcpListener;
@@ -81,14 +83,15 @@ pub struct Api {
     events: Events,
     reports: ingest::Queue,
     database: Condition,
+    stored: Condition,
     started: Timestamp,
     last_beat: Option<Timestamp>,
     first_password: Option<SecretString>,
 }
 
 /// Opens the database and brings it up to date, makes the first user if there is none, binds the
-/// public listener. Events are taken from `fleet` once it runs; `readiness` gets the condition
-/// `database`. Recordings lie in `objects`; `keyring` opens their keys.
+/// public listener. Events are taken from `fleet` once it runs; `readiness` gets the conditions
+/// `database` and `objects`. Recordings lie in `objects`; `keyring` opens their keys.
 ///
 /// # Errors
 /// When the database or the listener is not to be had; the text names the setting.
@@ -113,6 +116,7 @@ pub async fn load_with(
     refound: Duration,
 ) -> anyhow::Result<Api> {
     let database = readiness.condition("database");
+    let stored = readiness.condition("objects");
     let store = Store::open(&settings.database_url(), &settings.keys.secret_key)
         .await
         .context("DATABASE_URL")?;
@@ -165,6 +169,7 @@ pub async fn load_with(
         events,
         reports,
         database,
+        stored,
         started: now(),
         last_beat,
         first_password,
@@ -283,6 +288,8 @@ impl Api {
         lifecycle.spawn_vital("retention", retention);
         let audit = audit::run(app.clone(), lifecycle.clone());
         lifecycle.spawn_last("audit", audit);
+        let vitals = vitals::run(app.clone(), self.stored, lifecycle.clone());
+        lifecycle.spawn_vital("vitals", vitals);
         let sweeper = sweeper::run(
             app.clone(),
             self.database,
@@ -293,24 +300,13 @@ impl Api {
         );
         lifecycle.spawn_last("sweeper", sweeper);
         info!(address = %self.listener.local_addr()?, "control-api serves");
-        let service = self
-            .router
-            .into_make_service_with_connect_info::<SocketAddr>();
-        let draining = lifecycle.drain_token();
-        let server = axum::serve(self.listener, service)
-            .with_graceful_shutdown(async move { draining.cancelled().await });
-        tokio::select! {
-            served = server => served?,
-            () = lifecycle.stopping() => {}
-        }
+        serve::serve(self.listener, self.router, &lifecycle).await;
         renditions.close();
         Ok(())
     }
 
     /// The description of the API as JSON, without serving it.
     pub fn openapi() -> String {
-        router::document()
-            .to_pretty_json()
-            .expect("the document is plain data")
+        format!("{:#}", router::document())
     }
 }

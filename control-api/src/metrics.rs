@@ -39,6 +39,12 @@ pub(crate) fn call_ended(class: &'static str) {
     counter!("calls_ended_total", "class" => class).increment(1);
 }
 
+/// Connections to the database.
+pub(crate) fn database_connections(used: usize, idle: usize) {
+    gauge!("database_connections", "state" => "used").set(used as f64);
+    gauge!("database_connections", "state" => "idle").set(idle as f64);
+}
+
 /// Sockets connected now.
 pub(crate) fn sockets(change: f64) {
     gauge!("realtime_clients").increment(change);

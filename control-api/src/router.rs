@@ -1,16 +1,16 @@
 //! Every route, and what lies around all of them.
 
+mod described;
 mod roles;
 
 use std::any::Any;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use sidetone_service::clock;
 use socketioxide::layer::SocketIoLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -24,8 +24,9 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::livekit::Livekit;
+use crate::observe::observe;
 use crate::problem::Problem;
-use crate::{assets, auth, metrics, routes as r};
+use crate::{assets, auth, routes as r};
 
 /// Bytes of a request's body.
 pub(crate) const BODY_LIMIT: usize = 1 << 20;
@@ -148,9 +149,11 @@ fn people(router: OpenApiRouter<Arc<App>>) -> OpenApiRouter<Arc<App>> {
 }
 
 /// The description of the API.
-pub(crate) fn document() -> utoipa::openapi::OpenApi {
-    let mut document = api().into_openapi();
-    roles::declare(&mut document);
+pub(crate) fn document() -> serde_json::Value {
+    let mut api = api().into_openapi();
+    roles::declare(&mut api);
+    let mut document = serde_json::to_value(api).expect("the document is plain data");
+    described::complete(&mut document);
     document
 }
 
@@ -161,16 +164,19 @@ pub(crate) fn router(app: &Arc<App>, sockets: SocketIoLayer) -> Router {
         // audio is compressed already, and ranges of it must stay what they are
         DefaultPredicate::new().and(NotForContentType::const_new("audio/")),
     );
+    let check_query =
+        middleware::from_fn_with_state(described::known(&document()), described::check_query);
     let router = routes
+        .route_layer(check_query)
         .fallback(fallback)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(middleware::from_fn(count))
         .layer(middleware::from_fn_with_state(
             app.clone(),
             security_headers,
         ))
         .layer(compression)
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn(observe))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(sockets)
         .layer(middleware::from_fn_with_state(app.clone(), origin))
@@ -210,16 +216,6 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response {
         .unwrap_or_default();
     error!(panic = text, "a request handler panicked");
     Problem::internal().into_response()
-}
-
-/// Counts and times requests by route, not by path: paths hold ids.
-async fn count(matched: Option<MatchedPath>, request: Request, next: Next) -> Response {
-    let method = request.method().clone();
-    let route = matched.map_or_else(|| "other".to_owned(), |path| path.as_str().to_owned());
-    let start = clock::now();
-    let response = next.run(request).await;
-    metrics::request(&method, route, response.status(), clock::now() - start);
-    response
 }
 
 /// Refuses sockets that another page opens, before there is a connection to speak of.

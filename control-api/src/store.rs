@@ -204,6 +204,12 @@ impl Store {
         }
     }
 
+    /// Connections to the database that are used, and that are idle.
+    pub(crate) fn connections(&self) -> (usize, usize) {
+        let idle = self.pool.num_idle();
+        ((self.pool.size() as usize).saturating_sub(idle), idle)
+    }
+
     async fn write(&self) -> Result<Tx> {
         Ok(Tx {
             transaction: self.pool.begin_with(self.begin_write).await?,

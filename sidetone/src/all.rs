@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sidetone_fleet::Fleet;
 use sidetone_fleet::ledger::Ledger;
 use sidetone_service::ops::{Condition, Ops, Readiness};
-use sidetone_service::{Lifecycle, Settings, random, telemetry};
+use sidetone_service::{Lifecycle, Settings, files, random, telemetry};
 use sidetone_vault::{Keyring, Store};
 use sidetone_wire::{NodeId, Signal};
 use tokio::sync::broadcast::Receiver;
@@ -61,6 +61,7 @@ struct Media {
 impl Parts {
     /// Binds the listeners, opens the database and the spool.
     pub(crate) async fn load(settings: &Settings) -> anyhow::Result<Self> {
+        files::raise_limit();
         drop(telemetry::metrics()); // handles made from here on are counted
         gateway::describe_metrics();
         recorder::describe_metrics();

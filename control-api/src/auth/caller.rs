@@ -11,6 +11,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::{cookies, secret};
 use crate::app::App;
+use crate::observe::Who;
 use crate::problem::Problem;
 use crate::store::{Actor, DEFAULT_TENANT, Identity, Tenant};
 
@@ -172,6 +173,9 @@ impl FromRequestParts<Arc<App>> for Caller {
                 let detail = "a write by cookie must send the cookie sidetone_csrf as x-csrf-token";
                 return Err(Problem::forbidden("csrf_failed", detail));
             }
+        }
+        if let Some(who) = parts.extensions.get::<Who>() {
+            who.is(identity.tenant, Some(identity.user));
         }
         names_own(parts, &identity).await?;
         let connection = parts.extensions.get::<ConnectInfo<SocketAddr>>();

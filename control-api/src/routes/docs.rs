@@ -8,11 +8,7 @@ use axum::response::{Html, IntoResponse};
 use crate::router;
 
 /// The description, made once.
-static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
-    router::document()
-        .to_json()
-        .expect("the document is plain data")
-});
+static DOCUMENT: LazyLock<String> = LazyLock::new(|| router::document().to_string());
 
 /// The API's description
 #[utoipa::path(

@@ -10,7 +10,7 @@ use sidetone_wire::Command;
 use crate::world::{API_KEY, API_SECRET, World, answer};
 
 /// The header that livekit-server sends with a body.
-fn signature(body: &str, key: &str, secret: &str) -> String {
+pub(crate) fn signature(body: &str, key: &str, secret: &str) -> String {
     let claims = json!({
         "iss": key,
         "nbf": clock::wall() / 1000 - 5,
@@ -21,13 +21,17 @@ fn signature(body: &str, key: &str, secret: &str) -> String {
     encode(&Header::new(Algorithm::HS256), &claims, &key).unwrap()
 }
 
-fn event(id: &str, room: &str) -> String {
+pub(crate) fn event(id: &str, room: &str) -> String {
     json!({"event": "participant_joined", "id": id, "createdAt": "1790000000",
         "room": {"name": room, "sid": "RM_1"}, "participant": {"identity": "caller"}})
     .to_string()
 }
 
-async fn deliver(world: &World, body: &str, authorization: Option<&str>) -> (StatusCode, Value) {
+pub(crate) async fn deliver(
+    world: &World,
+    body: &str,
+    authorization: Option<&str>,
+) -> (StatusCode, Value) {
     let mut request = world
         .request(Method::POST, "/api/webhooks/livekit")
         .header("content-type", "application/webhook+json")

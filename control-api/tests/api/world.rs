@@ -12,7 +12,7 @@ use sidetone_fleet::{EventLog, Fleet};
 use sidetone_service::config::Input;
 use sidetone_service::ops::Readiness;
 use sidetone_service::{Lifecycle, Settings, clock};
-use sidetone_testkit::database;
+use sidetone_testkit::{Planted, database, watch_log};
 use sidetone_vault::Keyring;
 use sidetone_wire::{
     CallEvent, CallFacts, CallId, Capability, Command, CommandError, Direction, NodeId, Party,
@@ -23,6 +23,13 @@ use tempfile::TempDir;
 pub(crate) const ADMIN_PASSWORD: &str = "admin-password";
 pub(crate) const API_KEY: &str = "devkey";
 pub(crate) const API_SECRET: &str = "secret_that_is_at_least_32_chars_long_xx";
+/// What no line of the log may hold in any test.
+const PLANTED: Planted = Planted {
+    secrets: &[ADMIN_PASSWORD, USER_PASSWORD, API_SECRET, "stk_", "whsec_"],
+    private: &[CUSTOMER],
+};
+const USER_PASSWORD: &str = "user-password";
+const CUSTOMER: &str = "Carla Customer";
 /// Beyond it a condition that is waited for counts as missed.
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -80,6 +87,7 @@ impl World {
 
     /// A control plane over what a former one left.
     pub(crate) async fn start(dir: TempDir, more: &[(&str, &str)], refound: Duration) -> Self {
+        watch_log(PLANTED);
         // another test may have been faster
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let data = dir.path().to_str().unwrap();
@@ -182,10 +190,10 @@ impl World {
 
     /// A new user of the default tenant, logged in.
     pub(crate) async fn user(&self, admin: &User, username: &str, role: &str) -> User {
-        let body = json!({"username": username, "password": "user-password", "role": role});
+        let body = json!({"username": username, "password": USER_PASSWORD, "role": role});
         let (status, _) = admin.post("/api/users", &body).await;
         assert_eq!(status, StatusCode::CREATED);
-        self.login(username, "user-password").await
+        self.login(username, USER_PASSWORD).await
     }
 
     /// A new tenant with an admin, logged in.
@@ -195,11 +203,11 @@ impl World {
             .await;
         assert_eq!(status, StatusCode::CREATED, "{client}");
         let username = format!("{slug}-admin");
-        let body = json!({"username": username, "password": "user-password", "role": "admin",
+        let body = json!({"username": username, "password": USER_PASSWORD, "role": "admin",
             "clientId": client["id"]});
         let (status, answer) = admin.post("/api/users", &body).await;
         assert_eq!(status, StatusCode::CREATED, "{answer}");
-        self.login(&username, "user-password").await
+        self.login(&username, USER_PASSWORD).await
     }
 
     pub(crate) fn gateway(&self) -> Gateway {
@@ -358,7 +366,7 @@ pub(crate) fn facts(room: &str, tenant: Option<&str>, at: Timestamp) -> CallFact
         direction: Direction::Inbound,
         from: "+4930123456".into(),
         to: room.to_owned(),
-        customer_name: Some("Carla Customer".into()),
+        customer_name: Some(CUSTOMER.into()),
         agent_id: Some("agent-7".into()),
         agent_name: Some("Aria".into()),
         livekit_room_name: Some(room.to_owned()),

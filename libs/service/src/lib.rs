@@ -7,10 +7,12 @@ pub mod backoff;
 pub mod clock;
 pub mod config;
 pub mod dial;
+pub mod files;
 pub mod lifecycle;
 pub mod ops;
 pub mod random;
 pub mod redact;
+pub mod serve;
 pub mod telemetry;
 
 pub use config::Settings;

@@ -184,7 +184,7 @@ impl PostgresServer {
                 &format!("max_connections={}", self.options.max_connections),
             ]);
         if !self.options.durable {
-            for setting in ["fsync", "synchronous_commit", "full_page_writes"] {
+            for setting in ["fsync", "full_page_writes"] {
                 command.args(["-c", &format!("{setting}=off")]);
             }
         }
