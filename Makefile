@@ -71,11 +71,13 @@ fmt: $(NODE_MODULES) ## format everything
 bench: tools tools-bench ## what calls cost, against the yardsticks (about 15 minutes)
 	cargo build --release --package loadtests
 	target/release/loadtests recording
+	target/release/loadtests control
 	target/release/loadtests bench
 
 .PHONY: soak
-soak: tools $(DIST) ## hours of kills and calls: is anything lost, does anything grow?
+soak: tools-test $(DIST) ## hours of kills and calls: is anything lost, does anything grow?
 	cargo build --release --package loadtests --package sidetone
+	SIDETONE_CONTRACT_CASES=600 cargo test --workspace --test api contract
 	target/release/loadtests kills
 	target/release/loadtests soak
 

@@ -9,6 +9,7 @@ mod bench;
 mod burst;
 mod carrier;
 mod child;
+mod control;
 mod kills;
 mod listen;
 mod ours;
@@ -36,6 +37,8 @@ enum Scenario {
     Bench(bench::Bench),
     /// Ten supervisors ask for every call at once: when are all tracks heard?
     Burst(burst::Burst),
+    /// What the control plane carries: webhooks, dashboards, figures over very many calls.
+    Control(control::Control),
     /// Kills a system in the middle of its calls: what is lost of their recordings?
     Kills(kills::Kills),
     /// From the click to the first sound, against a system that runs.
@@ -51,6 +54,12 @@ enum Scenario {
     /// Part of a scenario: supervisors who listen until they are killed.
     #[command(hide = true)]
     Supervise(supervise::Supervise),
+    /// Part of a scenario: a control plane until it is killed.
+    #[command(hide = true)]
+    Plane(control::Plane),
+    /// Part of a scenario: clients of real time until they are killed.
+    #[command(hide = true)]
+    Dashboards(control::Dashboards),
     /// What recording costs: alone, against a yardstick, after a crash, heard again.
     Recording(recording::Recording),
     /// Part of a scenario: takes fed from memory.
@@ -69,6 +78,9 @@ fn main() -> anyhow::Result<()> {
         Scenario::Audit(audit) => audit.run(),
         Scenario::Bench(bench) => bench.run(),
         Scenario::Burst(burst) => burst.run(),
+        Scenario::Control(control) => control.run(),
+        Scenario::Plane(plane) => plane.run(),
+        Scenario::Dashboards(dashboards) => dashboards.run(),
         Scenario::Kills(kills) => kills.run(),
         Scenario::Listen(listen) => listen.run(),
         Scenario::Soak(soak) => soak.run(),
