@@ -12,6 +12,7 @@ use tracing::warn;
 use uuid::Uuid;
 
 use crate::active::Active;
+use crate::alerts::Alerts;
 use crate::auth::{Attempts, Origins, Passwords, Tokens, secret};
 use crate::inbound::accounts::Accounts;
 use crate::inbound::ingest::Ingest;
@@ -22,6 +23,7 @@ use crate::settling::Settling;
 use crate::store::{self, Actor, Identity, Store, Watched};
 use crate::trusted::TrustedClock;
 use crate::vendor::Fetching;
+use crate::webhooks::Webhooks;
 
 /// What all requests share.
 pub(crate) struct App {
@@ -58,6 +60,10 @@ pub(crate) struct App {
     pub(crate) verifying: tokio::sync::Mutex<()>,
     /// Who may add themselves.
     pub(crate) registration: Registration,
+    /// What happens is looked at through the tenants' rules.
+    pub(crate) alerts: Alerts,
+    /// What happens is told to those outside.
+    pub(crate) webhooks: Webhooks,
     pub(crate) session_minutes: u32,
     /// Cookies go over TLS only.
     pub(crate) secure_cookies: bool,
@@ -108,6 +114,9 @@ impl App {
     pub(crate) async fn announce(&self, kind: CallEventType, call: &Call) {
         self.active.changed(call);
         self.realtime.call_changed(kind, call).await;
+        self.tell_agent_of(kind, call).await;
+        self.alerts.call_changed(kind, call);
+        self.webhooks.wake.notify_one();
     }
 
     /// Tells a tenant's clients what a call is now. A failure to read it is logged: the next

@@ -9,7 +9,7 @@ pub(crate) mod secret;
 mod token;
 
 pub(crate) use attempts::Attempts;
-pub(crate) use caller::{Admin, Caller, Proof, Reviewer, Supervisor};
+pub(crate) use caller::{Admin, Agent, Caller, Proof, Reviewer, Supervisor};
 pub(crate) use origin::Origins;
 pub(crate) use passwords::{PasswordError, Passwords, check_strength};
 pub(crate) use token::Tokens;

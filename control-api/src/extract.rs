@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer};
 use strict::{NUL, Strict};
 
 use crate::problem::Problem;
+use crate::store::Edit;
 
 /// How long a body may take: 1 MiB over the slowest line that anybody still has.
 const BODY_WITHIN: Duration = Duration::from_secs(30);
@@ -30,16 +31,28 @@ pub(crate) struct Body(pub(crate) Bytes);
 /// The query's parameters. Unknown ones are refused by the type's `deny_unknown_fields`.
 pub(crate) struct Query<T>(pub(crate) T);
 
-/// Parts of the path. What cannot be such a part does not exist.
-pub(crate) struct Path<T>(pub(crate) T);
-
 /// A field of a body that may be missing, which is not the same as `null`. Needs
 /// `#[serde(default)]`.
 #[derive(Debug, Default)]
 pub(crate) enum Change<T> {
+    /// It is missing.
     #[default]
     Stays,
+    /// It is given, or `null`.
     Is(Option<T>),
+}
+
+impl<T> Change<T> {
+    /// The change with what is given made into something else, for the store.
+    pub(crate) fn edit<U, E>(
+        self,
+        make: impl FnOnce(Option<T>) -> Result<Option<U>, E>,
+    ) -> Result<Edit<U>, E> {
+        match self {
+            Self::Stays => Ok(Edit::Stays),
+            Self::Is(given) => make(given).map(Edit::Is),
+        }
+    }
 }
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Change<T> {
@@ -47,6 +60,9 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Change<T> {
         Option::deserialize(deserializer).map(Self::Is)
     }
 }
+
+/// Parts of the path. What cannot be such a part does not exist.
+pub(crate) struct Path<T>(pub(crate) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;

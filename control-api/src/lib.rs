@@ -4,6 +4,8 @@
 //! until the process ends.
 
 mod active;
+mod agents;
+mod alerts;
 mod app;
 mod assets;
 mod audit;
@@ -32,6 +34,7 @@ mod sweeper;
 mod trusted;
 mod vendor;
 mod vitals;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -51,6 +54,7 @@ use tokio::sync::Notify;
 use tracing::info;
 
 use active::Active;
+use alerts::Alerts;
 use app::{App, now, since_boot_ms};
 use auth::{Attempts, Origins, Passwords, Tokens};
 use inbound::accounts::Accounts;
@@ -62,6 +66,7 @@ use settling::Settling;
 use store::{NewUser, Store};
 use trusted::TrustedClock;
 use vendor::Fetching;
+use webhooks::Webhooks;
 
 pub use audit::fill_audit_log;
 pub use check::{RecordingsIndex, Row, RowFile, SpoolStanding, recordings_index};
@@ -134,6 +139,7 @@ pub async fn load_with(
     let clock = trusted_clock(&store).await?;
     let (renditions, fetching) = caches(settings, &store, &objects, &keyring)?;
     let (ingest, reports) = Ingest::new();
+    let webhooks = Webhooks::new(keyring.clone(), settings.upstreams.allow_loopback)?;
     let app = Arc::new(App {
         store,
         fleet,
@@ -157,6 +163,8 @@ pub async fn load_with(
         allow_loopback_upstreams: settings.upstreams.allow_loopback,
         verifying: tokio::sync::Mutex::default(),
         registration: settings.session.registration,
+        alerts: Alerts::default(),
+        webhooks,
         session_minutes: settings.session.minutes,
         secure_cookies: settings.server.public_url.starts_with("https://"),
     });
@@ -280,6 +288,12 @@ impl Api {
         lifecycle.spawn_vital("active calls", active);
         let life = lifecycle.clone();
         lifecycle.spawn_vital("realtime", realtime::run(app.clone(), life));
+        let agents = agents::run(app.clone(), lifecycle.clone());
+        lifecycle.spawn_vital("agents", agents);
+        let alerts = alerts::run(app.clone(), lifecycle.clone());
+        lifecycle.spawn_vital("alerts", alerts);
+        let webhooks = webhooks::run(app.clone(), lifecycle.clone());
+        lifecycle.spawn_vital("webhooks", webhooks);
         let settling = settling::run(app.clone(), lifecycle.clone());
         lifecycle.spawn_vital("settling", settling);
         let fetching = vendor::run(app.clone(), lifecycle.clone());

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use metrics::{counter, gauge, histogram};
+use sidetone_wire::{AlertKind, DeliveryState};
 
 /// A request was answered. `route` is a pattern of ours, so there are few.
 pub(crate) fn request(method: &Method, route: String, status: StatusCode, took: Duration) {
@@ -90,4 +91,20 @@ pub(crate) fn erasures_open(count: usize) {
 /// An attempt at a vendor's recording ended: `stored`, `postponed`, `given_up` or `withdrawn`.
 pub(crate) fn vendor_fetch(outcome: &'static str) {
     counter!("vendor_recording_fetches_total", "outcome" => outcome).increment(1);
+}
+
+/// News that alerts did not look at, because too much of it came at once.
+pub(crate) fn alert_news_dropped() {
+    counter!("alert_news_dropped_total").increment(1);
+}
+
+/// An alert of a rule of that kind fired.
+pub(crate) fn alert_fired(kind: AlertKind) {
+    counter!("alerts_fired_total", "kind" => kind.as_str()).increment(1);
+}
+
+/// An attempt at sending a webhook ended, and left its delivery so.
+pub(crate) fn webhook_sent(state: DeliveryState, took: Duration) {
+    counter!("webhook_attempts_total", "state" => state.as_str()).increment(1);
+    histogram!("webhook_attempt_seconds").record(took.as_secs_f64());
 }

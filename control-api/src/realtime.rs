@@ -30,7 +30,7 @@ use uuid::Uuid;
 use crate::app::{App, now};
 use crate::metrics;
 use crate::routes::dashboard::{self, ActiveCall, Metrics};
-use crate::store::Identity;
+use crate::store::{Identity, Member};
 use backlogs::Backlogs;
 use levels::Levels;
 
@@ -165,6 +165,18 @@ impl Realtime {
         }
     }
 
+    /// Whose clients are connected, each once.
+    pub(crate) fn present(&self) -> HashSet<Member> {
+        let sockets = self
+            .all()
+            .map_or_else(Vec::new, BroadcastOperators::sockets);
+        let member = |socket: &SocketRef| {
+            let identity = socket.extensions.get::<Identity>()?;
+            Some((identity.tenant, identity.user))
+        };
+        sockets.iter().filter_map(member).collect()
+    }
+
     /// Everybody; nobody once the process drains, when all connections are closed.
     fn all(&self) -> Option<BroadcastOperators> {
         self.io.of("/")
@@ -274,6 +286,7 @@ async fn pass_on(app: &App, signal: Signal) {
             levels,
             current_speaker,
         } => {
+            app.alerts.levels(call, levels);
             let message = app.realtime.levels.heard(call, levels, current_speaker);
             if let Some(message) = message
                 && let Some(all) = app.realtime.all()

@@ -103,6 +103,8 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(r::pausing::resume))
         .routes(routes!(r::consent::set))
         .routes(routes!(r::retention::get, r::retention::set))
+        .merge(notes())
+        .merge(watch())
         .routes(routes!(r::audio::audio))
         .routes(routes!(r::dashboard::health))
         .routes(routes!(r::dashboard::metrics))
@@ -146,6 +148,61 @@ fn people(router: OpenApiRouter<Arc<App>>) -> OpenApiRouter<Arc<App>> {
         .routes(routes!(r::members::update, r::members::remove))
         .routes(routes!(r::audit::list))
         .routes(routes!(r::audit::verify))
+}
+
+/// What people write about calls, and how they like to see them.
+fn notes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(r::annotations::list, r::annotations::create))
+        .routes(routes!(r::feedback::list, r::feedback::create))
+        .routes(routes!(r::tags::set))
+        .routes(routes!(r::tags::actions))
+        .routes(routes!(r::tags::set_campaign))
+        .routes(routes!(r::pills::get, r::pills::set))
+        .routes(routes!(r::pills::preferences, r::pills::set_preferences))
+        .routes(routes!(r::campaigns::list, r::campaigns::create))
+        .routes(routes!(
+            r::campaigns::one,
+            r::campaigns::update,
+            r::campaigns::remove
+        ))
+}
+
+/// What is watched, and who is told.
+fn watch() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(r::agents::list))
+        .routes(routes!(r::agents::me))
+        .routes(routes!(r::agents::available))
+        .routes(routes!(r::agents::set_status))
+        .routes(routes!(r::live::get))
+        .routes(routes!(r::live::metrics))
+        .routes(routes!(r::live::phases))
+        .routes(routes!(r::live::objectives))
+        .routes(routes!(r::live::next_actions))
+        .routes(routes!(r::live::coaching))
+        .routes(routes!(r::live::sentiment))
+        .routes(routes!(r::live::system))
+        .routes(routes!(r::alert_rules::list, r::alert_rules::create))
+        .routes(routes!(r::alert_rules::preview_rule))
+        .routes(routes!(
+            r::alert_rules::one,
+            r::alert_rules::update,
+            r::alert_rules::remove
+        ))
+        .routes(routes!(r::alerts::list))
+        .routes(routes!(r::alerts::acknowledge))
+        .routes(routes!(r::alerts::snooze))
+        .routes(routes!(r::subscriptions::list, r::subscriptions::create))
+        .routes(routes!(
+            r::subscriptions::one,
+            r::subscriptions::update,
+            r::subscriptions::remove
+        ))
+        .routes(routes!(r::subscriptions::rotate))
+        .routes(routes!(r::subscriptions::test))
+        .routes(routes!(r::subscriptions::deliveries))
+        .routes(routes!(r::subscriptions::replay))
 }
 
 /// The description of the API.

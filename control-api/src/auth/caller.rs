@@ -23,6 +23,9 @@ pub(crate) struct Caller {
     address: Option<IpAddr>,
 }
 
+/// A caller whose role includes agent: everybody but auditors.
+pub(crate) struct Agent(pub(crate) Caller);
+
 /// A caller whose role includes supervisor.
 pub(crate) struct Supervisor(pub(crate) Caller);
 
@@ -109,6 +112,16 @@ impl Caller {
     /// Whether that is their tenant.
     pub(crate) fn belongs_to(&self, tenant: TenantId) -> bool {
         self.identity.tenant == tenant
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Agent {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, app).await?;
+        caller.needs(Role::Agent)?;
+        Ok(Self(caller))
     }
 }
 

@@ -44,6 +44,9 @@ async fn tell(app: &App, batch: Vec<Changed>) {
             app.enliven(&mut call);
             app.announce(kind, &call).await;
         }
+        for row in transcript.put.values().filter(|row| row.is_final) {
+            app.alerts.said(call.id, &row.text);
+        }
         if transcript.is_empty() || !app.realtime.is_followed(call.id) {
             continue;
         }

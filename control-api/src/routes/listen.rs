@@ -177,7 +177,13 @@ async fn grant(
     // logout may have happened while the gateway worked, and must not be outlived
     let watching = caller
         .tenant
-        .watch(call.id, who.session, WatchMode::Listen, now())
+        .watch(
+            call.id,
+            who.session,
+            WatchMode::Listen,
+            &caller.author(),
+            now(),
+        )
         .await;
     if !matches!(watching, Ok(true)) {
         withdraw(app, call.id, monitor).await;

@@ -2,11 +2,13 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use sidetone_wire::Timestamp;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::problem::Problem;
+use crate::store::Moment;
 
 /// Items of a page unless asked otherwise.
 const DEFAULT_LIMIT: u32 = 50;
@@ -69,4 +71,44 @@ pub(crate) fn id(cursor: &str) -> Result<Uuid, Problem> {
 
 pub(crate) fn wrong_cursor() -> Problem {
     Problem::invalid_field("cursor", "is none that this list gave")
+}
+
+/// The place of what lists by time have.
+pub(crate) fn moment(at: Timestamp, id: Uuid) -> String {
+    format!("{}.{id}", at.unix_ms())
+}
+
+/// Reads what [`moment`] wrote.
+pub(crate) fn read_moment(cursor: &str) -> Result<Moment, Problem> {
+    let text = place(cursor)?;
+    let (at, id) = text.split_once('.').ok_or_else(wrong_cursor)?;
+    Ok((
+        Timestamp::from_unix_ms(at.parse().map_err(|_| wrong_cursor())?),
+        id.parse().map_err(|_| wrong_cursor())?,
+    ))
+}
+
+/// A list's page, for lists without conditions.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Paging {
+    /// 1 to 100, default 50.
+    pub(crate) limit: Option<u32>,
+    /// `nextCursor` of the page before.
+    pub(crate) cursor: Option<String>,
+}
+
+impl Paging {
+    /// How many are asked for, and after which moment.
+    pub(crate) fn moments(&self) -> Result<(u32, Option<Moment>), Problem> {
+        let after = self.cursor.as_deref().map(read_moment).transpose()?;
+        Ok((limit(self.limit)?, after))
+    }
+
+    /// How many are asked for, and after which word.
+    pub(crate) fn words(&self) -> Result<(u32, Option<String>), Problem> {
+        let after = self.cursor.as_deref().map(place).transpose()?;
+        Ok((limit(self.limit)?, after))
+    }
 }

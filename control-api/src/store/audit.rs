@@ -56,7 +56,6 @@ pub(crate) enum Subject {
     ApiKey(ApiKeyId),
     Invite(InviteId),
     /// Anything else of the tenant's: its kind as one word, and its id.
-    #[allow(dead_code, reason = "for those who configure other things")]
     Other(&'static str, Uuid),
 }
 

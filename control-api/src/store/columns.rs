@@ -82,6 +82,37 @@ pub(super) fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect("plain data without maps of odd keys")
 }
 
+/// What is to become of a column that may be empty.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Edit<T> {
+    /// It stays.
+    #[default]
+    Stays,
+    /// It becomes that, or empty.
+    Is(Option<T>),
+}
+
+impl<T: Clone> Edit<T> {
+    /// 1 when it is to be changed.
+    pub(super) const fn flag(&self) -> i64 {
+        match self {
+            Self::Stays => 0,
+            Self::Is(_) => 1,
+        }
+    }
+
+    /// What it becomes, if it is to be changed.
+    pub(super) fn value(&self) -> Option<T> {
+        match self {
+            Self::Stays => None,
+            Self::Is(value) => value.clone(),
+        }
+    }
+}
+
+/// A row's place in a list that is ordered by time and then by id.
+pub(crate) type Moment = (Timestamp, uuid::Uuid);
+
 enum Bind {
     Text(String),
     Int(i64),
@@ -151,6 +182,33 @@ impl Statement {
             each(self, row);
             self.sql(")");
         }
+    }
+
+    /// Orders by a time and the id, the first first, and leaves out what is not after `after`.
+    pub(super) fn after(&mut self, time: &str, after: Option<Moment>) {
+        self.beyond(time, after, ">", "ASC");
+    }
+
+    /// The same with the last first: leaves out what is not before `before`.
+    pub(super) fn before(&mut self, time: &str, before: Option<Moment>) {
+        self.beyond(time, before, "<", "DESC");
+    }
+
+    fn beyond(&mut self, time: &str, place: Option<Moment>, beyond: &str, order: &str) {
+        if let Some((at, id)) = place {
+            let at = at.unix_ms();
+            self.sql(" AND (").sql(time).sql(" ").sql(beyond).sql(" ");
+            self.int(at).sql(" OR (").sql(time).sql(" = ").int(at);
+            self.sql(" AND id ").sql(beyond).sql(" ");
+            self.text(id.to_string()).sql("))");
+        }
+        let by = format!(" ORDER BY {time} {order}, id {order}");
+        self.sql(&by);
+    }
+
+    /// At most so many rows.
+    pub(super) fn limit(&mut self, limit: u32) {
+        self.sql(" LIMIT ").int(i64::from(limit));
     }
 
     fn placeholder(&mut self) -> &mut Self {

@@ -6,11 +6,10 @@
 use sidetone_wire::socket::CallEventType;
 use sidetone_wire::{Call, Timestamp};
 
-use super::{Result, Tx};
+use super::{Result, Tx, campaigns, outbox};
 
 /// A call before and after a change.
 #[derive(Debug, Clone)]
-#[allow(dead_code, reason = "read by those who count and tell")]
 pub(super) struct Change {
     pub(super) kind: CallEventType,
     /// `None`: it was not there.
@@ -20,10 +19,8 @@ pub(super) struct Change {
 }
 
 /// Does what follows from changes of calls.
-#[allow(
-    clippy::unused_async,
-    reason = "those who count and tell use the transaction"
-)]
-pub(super) async fn follow(_tx: &mut Tx, _changes: &[Change], _now: Timestamp) -> Result<()> {
-    Ok(())
+pub(super) async fn follow(tx: &mut Tx, changes: &[Change], now: Timestamp) -> Result<()> {
+    let mut changes = changes.to_vec();
+    campaigns::assign(tx, &mut changes).await?;
+    outbox::owe_calls(tx, &changes, now).await
 }

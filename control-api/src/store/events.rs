@@ -12,7 +12,7 @@ use tracing::info;
 
 use super::columns::{Columns as _, json};
 use super::effects::{self, Change};
-use super::{Result, Store, Tx, calls, pauses, takes, tenants};
+use super::{Result, Store, Tx, calls, campaigns, pauses, takes, tenants};
 
 /// What an event changed.
 #[derive(Debug, Clone)]
@@ -139,6 +139,9 @@ async fn apply_facts(
     let owner = tenants::of_call(tx, facts).await?;
     let Some(known) = known else {
         insert(tx, id, owner, facts, now).await?;
+        if let Some(word) = &facts.campaign {
+            campaigns::named(tx, id, word).await?;
+        }
         return Ok(CallEventType::Started);
     };
     let was_over = known.opt_int("ended_at")?.is_some();
@@ -146,6 +149,9 @@ async fn apply_facts(
         info!(call = %id, "a call that was taken for over is alive");
     }
     update(tx, id, owner, facts, now).await?;
+    if let Some(word) = &facts.campaign {
+        campaigns::named(tx, id, word).await?;
+    }
     Ok(if was_over {
         CallEventType::Started
     } else {

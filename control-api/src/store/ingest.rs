@@ -17,7 +17,7 @@ use sidetone_wire::{
 use super::columns::{self, Columns as _, Statement, batches};
 use super::effects::{self, Change};
 use super::vendor::NewFetch;
-use super::{Result, Store, Tx, branches, calls, takes, transcripts, vendor};
+use super::{Result, Store, Tx, branches, calls, outbox, takes, transcripts, vendor};
 use crate::calls::numbers::e164;
 use crate::calls::{CallUpdate, Rows, State};
 
@@ -123,6 +123,13 @@ impl Store {
             recordings |= vendor::note(&mut tx, fetch, now).await?;
         }
         effects::follow(&mut tx, &changes, now).await?;
+        let told = |one: &&Changed| {
+            let said = one.kind == CallEventType::Ended || !one.transcript.is_empty();
+            said && one.call.ended_at.is_some()
+        };
+        let over = changed.iter().filter(told);
+        let over: Vec<_> = over.map(|one| (one.call.client_id, one.call.id)).collect();
+        outbox::owe_transcripts(&mut tx, &over, now).await?;
         tx.commit().await?;
         Ok(Ingested {
             outcomes,

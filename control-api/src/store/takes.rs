@@ -12,7 +12,7 @@ use sqlx::any::AnyRow;
 use tracing::warn;
 
 use super::columns::{Columns as _, json};
-use super::{Result, Store, Tx};
+use super::{Result, Store, Tx, outbox};
 
 /// What a booking came to, and whose call it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,9 @@ impl Store {
             return Ok(Kept { booked, told });
         };
         let told = Some((owner.tenant, manifest.call));
-        if is_erased(&mut tx, manifest.recording).await? {
+        let state = state(&mut tx, manifest.recording).await?;
+        let was_stored = state == Some(TakeState::Stored);
+        if state == Some(TakeState::Erased) {
             let (booked, told) = (Booked::Erased, None);
             return Ok(Kept { booked, told });
         }
@@ -54,6 +56,9 @@ impl Store {
             return Ok(Kept { booked, told });
         }
         lamp(&mut tx, manifest.call).await?;
+        if !was_stored && booking.state == TakeState::Stored {
+            outbox::owe_recording(&mut tx, manifest.recording, now).await?;
+        }
         tx.commit().await?;
         let booked = Booked::Kept;
         Ok(Kept { booked, told })
@@ -125,13 +130,12 @@ async fn owner(tx: &mut Tx, call: CallId) -> Result<Option<Owner>> {
     .transpose()
 }
 
-async fn is_erased(tx: &mut Tx, recording: RecordingId) -> Result<bool> {
+async fn state(tx: &mut Tx, recording: RecordingId) -> Result<Option<TakeState>> {
     let row = sqlx::query("SELECT state FROM recordings WHERE id = $1")
         .bind(recording.to_string())
         .fetch_optional(&mut **tx)
         .await?;
-    let state: Option<TakeState> = row.map(|row| row.parsed("state")).transpose()?;
-    Ok(state == Some(TakeState::Erased))
+    row.map(|row| row.parsed("state")).transpose()
 }
 
 /// Writes what a booking says; gives whether the recording was known before.

@@ -11,7 +11,7 @@ use sidetone_wire::{CallId, Channel, RecordingId, TenantId, Timestamp, WrappedKe
 use sqlx::any::AnyRow;
 
 use super::columns::{Columns as _, json};
-use super::{Result, Store, Tx, takes};
+use super::{Result, Store, Tx, outbox, takes};
 
 /// A URL that arrived.
 #[derive(Debug, Clone)]
@@ -315,6 +315,7 @@ impl Store {
             return Ok(false);
         }
         takes::lamp(&mut tx, fetch.call).await?;
+        outbox::owe_recording(&mut tx, lease.id, at).await?;
         tx.commit().await?;
         Ok(true)
     }

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use sidetone_wire::{CallId, TenantId, Timestamp, UserId, WatchMode, Watcher};
+use serde_json::json;
+use sidetone_wire::{ActionKind, Author, CallId, TenantId, Timestamp, UserId, WatchMode, Watcher};
 use sqlx::AnyPool;
 use uuid::Uuid;
 
 use super::columns::{Columns as _, Statement};
-use super::{Result, Store, Tenant};
+use super::{Result, Store, Tenant, notes};
 
 /// A call somebody takes part in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,15 +64,24 @@ impl Store {
 }
 
 impl Tenant {
-    /// Notes that a session takes part in a call. `false` when the session or the call has ended
+    /// Notes that a session takes part in a call, and once that its user joined it. `false` when the session or the call has ended
     /// meanwhile: the grant must then be taken back.
     pub(crate) async fn watch(
         &self,
         call: CallId,
         session: Uuid,
         mode: WatchMode,
+        by: &Author,
         now: Timestamp,
     ) -> Result<bool> {
+        let mut tx = self.store.write().await?;
+        let known = sqlx::query(
+            "SELECT COUNT(*) AS n FROM watchers WHERE call_id = $1 AND session_id = $2",
+        )
+        .bind(call.to_string())
+        .bind(session.to_string())
+        .fetch_one(&mut *tx)
+        .await?;
         let done = sqlx::query(
             "INSERT INTO watchers (call_id, session_id, user_id, mode, since) \
              SELECT c.id, s.id, s.user_id, $1, CAST($2 AS BIGINT) FROM calls c, sessions s \
@@ -84,9 +94,15 @@ impl Tenant {
         .bind(call.to_string())
         .bind(self.key())
         .bind(session.to_string())
-        .execute(self.pool())
+        .execute(&mut *tx)
         .await?;
-        Ok(done.rows_affected() > 0)
+        let watches = done.rows_affected() > 0;
+        if watches && known.int("n")? == 0 {
+            let (kind, detail) = (ActionKind::JoinCall, json!({"mode": mode}));
+            notes::acted(&mut tx, self.id, call, kind, by, &detail, now).await?;
+        }
+        tx.commit().await?;
+        Ok(watches)
     }
 
     /// Notes that a session no longer takes part in a call; gives whether it did.

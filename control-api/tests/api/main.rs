@@ -7,10 +7,13 @@
     reason = "a test's helpers are tests: what fails there fails the test"
 )]
 
+mod agents;
+mod alerts;
 mod audio;
 mod audit;
 mod branches;
 mod calls;
+mod campaigns;
 mod connections;
 mod contract;
 mod erasures;
@@ -20,6 +23,7 @@ mod inward;
 mod ledger;
 mod listen;
 mod matrix;
+mod notes;
 mod origins;
 mod outage;
 mod pauses;
@@ -31,6 +35,7 @@ mod restart;
 mod roles;
 mod sessions;
 mod socket;
+mod subscriptions;
 mod takes;
 mod tenants;
 mod transcripts;

@@ -136,6 +136,27 @@ impl World {
         }
     }
 
+    /// A further control plane over the same database, as a second process would be.
+    pub(crate) async fn twin(&self, more: &[(&str, &str)]) -> Lifecycle {
+        let data = self.dir.path().to_str().unwrap();
+        let database = database(self.dir.path()).await;
+        let base = [
+            ("DATABASE_URL", &*database),
+            ("SIDETONE_HTTP", "127.0.0.1:0"),
+            ("SIDETONE_ENV", "test"),
+            ("SIDETONE_DATA", data),
+        ];
+        let input = Input::from_vars(base.iter().chain(more).copied());
+        let settings = Settings::load_from(&input).unwrap();
+        let (objects, keyring) = (self.objects.clone(), self.keyring.clone());
+        let (fleet, readiness) = (Fleet::in_process(), Readiness::new());
+        let api = control_api::load(&settings, fleet, &readiness, objects, keyring);
+        let api = api.await.unwrap();
+        let lifecycle = Lifecycle::new(Duration::from_secs(5));
+        lifecycle.spawn_vital("control-api", api.run(lifecycle.clone()));
+        lifecycle
+    }
+
     /// Ends the control plane as a signal would; gives what it leaves behind.
     pub(crate) async fn stop(self) -> TempDir {
         self.lifecycle.shut_down();
@@ -363,6 +384,7 @@ pub(crate) fn facts(room: &str, tenant: Option<&str>, at: Timestamp) -> CallFact
         upstream: Upstream::Livekit,
         upstream_call_id: format!("RM_{room}"),
         tenant: tenant.map(str::to_owned),
+        campaign: None,
         direction: Direction::Inbound,
         from: "+4930123456".into(),
         to: room.to_owned(),

@@ -416,6 +416,7 @@ impl Live {
             upstream: Upstream::Livekit,
             upstream_call_id: self.upstream_call_id.clone(),
             tenant: metadata.tenant.clone(),
+            campaign: metadata.campaign.clone(),
             direction,
             from: from.to_owned(),
             to: to.to_owned(),

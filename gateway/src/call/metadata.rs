@@ -5,8 +5,8 @@ use sidetone_wire::Direction;
 
 /// Metadata longer than this is somebody's own business, not ours.
 const LONGEST_BYTES: usize = 64 * 1024;
-/// Slugs of tenants are short.
-const LONGEST_TENANT: usize = 64;
+/// Slugs of tenants and words of campaigns are short.
+const LONGEST_WORD: usize = 64;
 
 /// What we read from it; everything else is left alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub(crate) struct Metadata {
     pub(crate) opted_out: bool,
     /// `{"tenant": "<slug>"}`.
     pub(crate) tenant: Option<String>,
+    /// `{"campaign": "<word>"}`.
+    pub(crate) campaign: Option<String>,
     /// `{"direction": "inbound"}` and so on.
     pub(crate) direction: Option<Direction>,
 }
@@ -29,11 +31,16 @@ impl Metadata {
             return Self::default();
         };
         let word = |key: &str| object.get(key).and_then(Value::as_str);
+        let short = |key: &str| {
+            let fits = |word: &&str| {
+                (1..=LONGEST_WORD).contains(&word.len()) && !word.contains(char::is_control)
+            };
+            word(key).filter(fits).map(str::to_owned)
+        };
         Self {
             opted_out: object.get("sidetone") == Some(&Value::Bool(false)),
-            tenant: word("tenant")
-                .filter(|slug| !slug.is_empty() && slug.len() <= LONGEST_TENANT)
-                .map(str::to_owned),
+            tenant: short("tenant"),
+            campaign: short("campaign"),
             direction: word("direction").and_then(|word| word.parse().ok()),
         }
     }
@@ -44,9 +51,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tenant_direction_and_opting_out_are_read_and_the_rest_is_left_alone() {
-        let read = Metadata::read(r#"{"tenant": "acme", "direction": "outbound", "x": [1]}"#);
+    fn tenant_campaign_direction_and_opting_out_are_read_and_the_rest_is_left_alone() {
+        let read = Metadata::read(
+            r#"{"tenant": "acme", "campaign": "spring", "direction": "outbound", "x": [1]}"#,
+        );
         assert_eq!(read.tenant.as_deref(), Some("acme"));
+        assert_eq!(read.campaign.as_deref(), Some("spring"));
         assert_eq!(read.direction, Some(Direction::Outbound));
         assert!(!read.opted_out);
         assert!(Metadata::read(r#"{"sidetone": false}"#).opted_out);
@@ -62,7 +72,7 @@ mod tests {
             "null",
             "[]",
             "7",
-            r#"{"tenant": 7, "direction": "up"}"#,
+            r#"{"tenant": 7, "campaign": "", "direction": "up"}"#,
             &deep,
         ] {
             assert_eq!(Metadata::read(text), Metadata::default());

@@ -17,6 +17,9 @@ pub struct CallFacts {
     pub upstream_call_id: String,
     /// The tenant's slug, if the call itself says so (room metadata).
     pub tenant: Option<String>,
+    /// The campaign's word, if the call itself says so (room metadata).
+    #[serde(default)]
+    pub campaign: Option<String>,
     /// Who began it.
     pub direction: Direction,
     /// Who calls.
@@ -41,6 +44,10 @@ pub struct CallFacts {
 
 /// What happened to a call. Kept until the control plane has taken it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most events are facts: a box would cost more than it spares"
+)]
 pub enum CallEvent {
     /// The call is there, or something about it changed.
     Facts(CallFacts),

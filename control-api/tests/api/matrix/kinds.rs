@@ -30,6 +30,19 @@ fn posted(kind: &str) -> Option<(&'static str, Value)> {
                 "credentials": {"apiKey": "victim-api-key"}, "webhook": webhook});
             ("/api/connections", body)
         }
+        "campaigns" => (
+            "/api/campaigns",
+            json!({"word": "victim-campaign", "name": "victim-campaign"}),
+        ),
+        "alert-rules" => {
+            let condition = json!({"kind": "long_call", "threshold": 1});
+            let body = json!({"name": "victim-rule", "condition": condition});
+            ("/api/alert-rules", body)
+        }
+        "webhook-subscriptions" => {
+            let body = json!({"url": "https://victim-hook.example.com/", "events": ["call.ended"]});
+            ("/api/webhook-subscriptions", body)
+        }
         _ => return None,
     };
     Some(made)
@@ -43,6 +56,8 @@ const MADE: &[&str] = &[
     "clients",
     "client",
     "user_id",
+    "alerts",
+    "deliveries",
 ];
 
 /// The word in a path that says what a parameter of it is.
@@ -97,6 +112,15 @@ impl Things {
         things.set("clients", me["clientId"].as_str().unwrap());
         things.set("client", slug);
         things.set("user_id", &owner.id);
+        // the call has gone on for longer than a second, and nobody is at the hook
+        things.set("alert-rules", &make(owner, "alert-rules", "").await);
+        let fired = owner.eventually("/api/alerts", |all| all["items"][0]["id"].is_string());
+        things.set("alerts", fired.await["items"][0]["id"].as_str().unwrap());
+        let hook = make(owner, "webhook-subscriptions", "").await;
+        let test = format!("/api/webhook-subscriptions/{hook}/test");
+        let (_, sent) = owner.post(&test, &json!({})).await;
+        things.set("webhook-subscriptions", &hook);
+        things.set("deliveries", sent["id"].as_str().unwrap());
         // what it holds goes on while the matrix runs
         std::mem::forget(call);
         for path in paths {
@@ -146,6 +170,9 @@ impl Things {
             "victim-key",
             "victim-branch",
             "victim-connection",
+            "victim-campaign",
+            "victim-rule",
+            "victim-hook",
             "victim-api-key",
             "+493055500099",
         ];
