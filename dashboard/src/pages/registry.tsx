@@ -4,6 +4,7 @@ import {
   Disc2,
   Headset,
   History,
+  ScrollText,
   Settings,
   Users,
   type LucideIcon,
@@ -86,7 +87,7 @@ export const PAGES: readonly PageEntry[] = [
     to: "/team",
     name: "Team",
     icon: Users,
-    about: "Users and their roles",
+    about: "Users, roles, API keys and invites",
     key: "t",
     isFor: maySeeTeam,
     Page: lazy(() => import("./team/team-page")),
@@ -99,6 +100,15 @@ export const PAGES: readonly PageEntry[] = [
     key: "s",
     isFor: mayRule,
     Page: lazy(() => import("./settings/settings-page")),
+  },
+  {
+    to: "/audit",
+    name: "Audit",
+    icon: ScrollText,
+    about: "Who did or heard what",
+    key: "u",
+    isFor: maySeeTeam,
+    Page: lazy(() => import("./audit/audit-page")),
   },
 ];
 
