@@ -1,16 +1,21 @@
 //! Consent, erasure, legal hold, retention.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sidetone_service::clock;
 use sidetone_testkit::database;
-use sidetone_vault::{Keyring, Store};
+use sidetone_vault::{Keyring, Store, s3 as bucket};
 use sidetone_wire::{Booked, CallEvent, Command, MediaFile, RecordingId, TakeState, Timestamp};
+use tokio::net::TcpListener;
 
 use crate::takes::{audited, manifest, path, sound};
 use crate::world::{Gateway, Held, User, World, within};
+
+/// Calls of a former process have that long to be found again.
+const REFOUND: Duration = Duration::from_secs(30);
 
 struct Kept {
     world: World,
@@ -373,24 +378,30 @@ async fn what_is_older_than_the_policy_goes_and_what_is_a_minute_younger_stays()
 async fn an_erasure_that_a_crash_interrupts_is_finished_after_the_next_start() {
     let kept = Kept::new().await;
     let recording = kept.world.stored(&kept.call).await;
-    // the store refuses: a folder that is not empty lies where the object was
-    let object = kept
-        .world
-        .dir
-        .path()
-        .join(manifest(&kept.call, recording).object);
-    let aside = kept.world.dir.path().join("aside");
-    std::fs::rename(&object, &aside).unwrap();
-    std::fs::create_dir(&object).unwrap();
-    std::fs::write(object.join("in-the-way"), b"").unwrap();
-    assert_eq!(kept.erase(recording).await.0, StatusCode::NO_CONTENT);
-    let beside = object.with_extension("json");
-    assert!(within(async || !beside.exists()).await, "it was begun");
+    let objects = kept.world.kept().await;
     let dir = kept.world.stop().await;
-    std::fs::remove_dir_all(&object).unwrap();
-    std::fs::rename(&aside, &object).unwrap();
-    let world = World::start(dir, &[], std::time::Duration::from_secs(30)).await;
+    // the store is away: it hangs up on whoever asks
+    let away = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let settings = bucket::Settings {
+        endpoint: Some(format!("http://{}", away.local_addr().unwrap())),
+        region: Some("us-east-1".to_owned()),
+        path_style: true,
+        access_key: Some(bucket::AccessKey {
+            id: "id".to_owned(),
+            secret: "secret".into(),
+        }),
+        ..bucket::Settings::new("away")
+    };
+    let store = Store::s3(settings).await.unwrap();
+    let world = World::start_with(dir, &[], REFOUND, Some(store)).await;
+    let admin = world.admin().await;
+    let (status, _) = admin.send(Method::DELETE, &path(recording)).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    drop(away.accept().await.expect("the store is asked"));
+    let dir = world.stop().await;
+    let world = World::start(dir, &[], REFOUND).await;
     assert!(within(async || world.kept().await.is_empty()).await);
+    assert_eq!(objects.len(), 2, "media and manifest were there before");
 }
 
 #[tokio::test]
@@ -410,11 +421,11 @@ async fn many_recordings_are_erased_in_one_sweep() {
     }
     let start = clock::now();
     kept.policy(json!({"days": 30})).await;
-    let deadline = start + std::time::Duration::from_mins(1);
+    let deadline = start + Duration::from_mins(1);
     let left = Arc::new(Mutex::new(usize::MAX));
     while clock::now() < deadline && *left.lock().unwrap() > 2 * held.len() {
         *left.lock().unwrap() = files(kept.world.dir.path());
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let took = clock::now() - start;
     assert_eq!(*left.lock().unwrap(), 2 * held.len());

@@ -87,6 +87,16 @@ impl World {
 
     /// A control plane over what a former one left.
     pub(crate) async fn start(dir: TempDir, more: &[(&str, &str)], refound: Duration) -> Self {
+        Self::start_with(dir, more, refound, None).await
+    }
+
+    /// The same, with recordings in another store than the data folder.
+    pub(crate) async fn start_with(
+        dir: TempDir,
+        more: &[(&str, &str)],
+        refound: Duration,
+        objects: Option<sidetone_vault::Store>,
+    ) -> Self {
         watch_log(PLANTED);
         // another test may have been faster
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
@@ -106,7 +116,8 @@ impl World {
         let settings = Settings::load_from(&input).unwrap();
         let fleet = Fleet::in_process();
         let keyring = Keyring::from_base64(&settings.keys.recording_key).unwrap();
-        let objects = sidetone_vault::Store::local(&settings.store_dir()).unwrap();
+        let objects =
+            objects.unwrap_or_else(|| sidetone_vault::Store::local(&settings.store_dir()).unwrap());
         let readiness = Readiness::new();
         let api = control_api::load_with(
             &settings,
