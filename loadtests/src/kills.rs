@@ -5,13 +5,16 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use serde_json::json;
-use sidetone_testkit::Kills as Rounds;
+use sidetone_testkit::{Kills as Rounds, Report};
 
 use crate::child::say;
 
 /// The goals: what is missing at the end of a take.
 const WORST_TARGET_MS: u64 = 1_000;
 const MEDIAN_TARGET_MS: u64 = 500;
+
+/// How often progress is told, in rounds.
+const TELL_EVERY: usize = 10;
 
 /// How often and how much.
 #[derive(Args)]
@@ -36,7 +39,16 @@ impl Kills {
             rounds: self.rounds,
             calls: self.calls,
         };
-        let report = runtime.block_on(Box::pin(rounds.run(&binary)));
+        let told = |round: usize, report: &Report| {
+            if round.is_multiple_of(TELL_EVERY) {
+                let cut_off = report.missing_ms.len();
+                let worst = report.missing_ms.iter().max().copied().unwrap_or_default();
+                say(&format!(
+                    "{round} rounds: {cut_off} takes cut off, each kept, {worst} ms lost at worst"
+                ));
+            }
+        };
+        let report = runtime.block_on(Box::pin(rounds.run(&binary, told)));
         let slowest = report.listed.iter().max().copied().unwrap_or_default();
         let (worst, median) = (report.worst_ms(), report.median_ms());
         let verdict = json!({

@@ -16,7 +16,7 @@ async fn a_process_killed_five_times_in_ten_calls_keeps_each_of_them_once_but_fo
         rounds: 5,
         calls: 10,
     };
-    let report = kills.run(office::binary()).await;
+    let report = kills.run(office::binary(), |_, _| {}).await;
     println!(
         "{} kills of {} calls: {} recordings, {} ms lost at worst, {} ms in the middle; \
          listed {:?} after the start",
