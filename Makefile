@@ -44,7 +44,7 @@ test: tools-test $(DIST) ## all tests: Rust, dashboard, browser
 	cargo test --workspace --no-fail-fast
 	target/debug/examples/with-postgres $(TEST_CONTROL_PLANE)
 	cd dashboard && npm test
-	$(MAKE) --no-print-directory e2e
+	tests/e2e.sh # with the binary that the tests above were made with
 
 # the tests of every statement, once more on PostgreSQL; built as above, so that nothing is built again
 TEST_CONTROL_PLANE := cargo test --workspace --no-fail-fast --test api
