@@ -42,6 +42,7 @@ demo: tools $(DIST) ## run everything with simulated calls: open http://127.0.0.
 .PHONY: test
 test: tools-test $(DIST) ## all tests: Rust, dashboard, browser
 	cargo test --workspace --no-fail-fast
+	cargo build --workspace --example with-postgres
 	target/debug/examples/with-postgres $(TEST_CONTROL_PLANE)
 	cd dashboard && npm test
 	tests/e2e.sh # with the binary that the tests above were made with
