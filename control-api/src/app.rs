@@ -1,10 +1,13 @@
 //! What all requests share.
 
+use std::sync::Arc;
+
 use secrecy::SecretString;
 use sidetone_fleet::Fleet;
 use sidetone_service::clock;
 use sidetone_service::config::Registration;
 use sidetone_vault::Keyring;
+use sidetone_wire::analytics::Metrics;
 use sidetone_wire::socket::CallEventType;
 use sidetone_wire::{ApiKeyId, Call, CallId, Command, TenantId, Timestamp, UserId};
 use tokio::sync::Notify;
@@ -14,13 +17,14 @@ use uuid::Uuid;
 use crate::active::Active;
 use crate::alerts::Alerts;
 use crate::auth::{Attempts, Origins, Passwords, Tokens, secret};
+use crate::figures::Figures;
 use crate::inbound::accounts::Accounts;
 use crate::inbound::ingest::Ingest;
 use crate::livekit::{self, Livekit};
 use crate::realtime::Realtime;
 use crate::renditions::Renditions;
 use crate::settling::Settling;
-use crate::store::{self, Actor, Identity, Store, Watched};
+use crate::store::{self, Actor, Identity, Store, Tenant, Watched};
 use crate::trusted::TrustedClock;
 use crate::vendor::Fetching;
 use crate::webhooks::Webhooks;
@@ -34,6 +38,7 @@ pub(crate) struct App {
     pub(crate) attempts: Attempts,
     pub(crate) origins: Origins,
     pub(crate) livekit: Option<Livekit>,
+    pub(crate) figures: Arc<Figures>,
     pub(crate) realtime: Realtime,
     pub(crate) active: Active,
     /// By which webhooks are verified.
@@ -97,6 +102,13 @@ impl App {
             Some(session) => self.store.session(session, now()).await,
             None => Ok(None),
         }
+    }
+
+    /// A tenant's figures of the last `hours`.
+    pub(crate) async fn metrics(&self, tenant: &Tenant, hours: u32) -> store::Result<Metrics> {
+        let mut metrics = self.figures.metrics(tenant, hours).await?;
+        metrics.active_calls = self.active.count(tenant).await?;
+        Ok(metrics)
     }
 
     /// Adds to a call what only memory knows: how loud it is and who speaks.

@@ -6,6 +6,7 @@
 mod active;
 mod agents;
 mod alerts;
+mod analytics;
 mod app;
 mod assets;
 mod audit;
@@ -14,12 +15,14 @@ mod calls;
 mod check;
 mod consumer;
 mod extract;
+mod figures;
 #[doc(hidden)]
 pub mod fuzzing;
 mod inbound;
 mod ledger;
 mod livekit;
 mod metrics;
+mod numbers;
 mod observe;
 mod probe;
 mod problem;
@@ -29,6 +32,7 @@ mod retention;
 mod router;
 mod routes;
 mod settling;
+mod sheet;
 mod store;
 mod sweeper;
 mod trusted;
@@ -57,10 +61,11 @@ use active::Active;
 use alerts::Alerts;
 use app::{App, now, since_boot_ms};
 use auth::{Attempts, Origins, Passwords, Tokens};
+use figures::Figures;
 use inbound::accounts::Accounts;
 use inbound::ingest::{self, Ingest};
 use livekit::Livekit;
-use realtime::Realtime;
+use realtime::{Realtime, Relay};
 use renditions::Renditions;
 use settling::Settling;
 use store::{NewUser, Store};
@@ -91,6 +96,7 @@ pub struct Api {
     stored: Condition,
     started: Timestamp,
     last_beat: Option<Timestamp>,
+    link: Option<realtime::Link>,
     first_password: Option<SecretString>,
 }
 
@@ -129,12 +135,15 @@ pub async fn load_with(
     let first_password = first_user(&store, &passwords, settings).await?;
     store.forget_cursors().await?;
     store.forget_watchers().await?;
+    store.recount().await?;
     let last_beat = store.last_beat(sweeper::PART).await?;
     let address = settings.server.http;
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("SIDETONE_HTTP: cannot listen on {address}"))?;
-    let (sockets, realtime) = Realtime::new();
+    let figures = Arc::new(Figures::default());
+    let (relay, link) = Relay::new(settings.redis.url.as_ref()).context("REDIS_URL")?;
+    let (sockets, realtime) = Realtime::new(figures.clone(), relay);
     let events = fleet.events();
     let clock = trusted_clock(&store).await?;
     let (renditions, fetching) = caches(settings, &store, &objects, &keyring)?;
@@ -148,6 +157,7 @@ pub async fn load_with(
         attempts: Attempts::default(),
         origins: Origins::new(&settings.server.public_url, &settings.server.cors_origins),
         livekit: settings.livekit.access().map(Livekit::new),
+        figures,
         realtime,
         active: Active::default(),
         accounts: Accounts::default(),
@@ -180,6 +190,7 @@ pub async fn load_with(
         stored,
         started: now(),
         last_beat,
+        link,
         first_password,
     })
 }
@@ -294,6 +305,8 @@ impl Api {
         lifecycle.spawn_vital("alerts", alerts);
         let webhooks = webhooks::run(app.clone(), lifecycle.clone());
         lifecycle.spawn_vital("webhooks", webhooks);
+        let relay = realtime::relay::run(app.clone(), self.link, lifecycle.clone());
+        lifecycle.spawn_vital("relay", relay);
         let settling = settling::run(app.clone(), lifecycle.clone());
         lifecycle.spawn_vital("settling", settling);
         let fetching = vendor::run(app.clone(), lifecycle.clone());

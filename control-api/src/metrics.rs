@@ -56,6 +56,11 @@ pub(crate) fn slow_client() {
     counter!("realtime_slow_clients_total").increment(1);
 }
 
+/// A message for the clients of other processes was dropped: Redis is away or too slow.
+pub(crate) fn relay_dropped() {
+    counter!("realtime_relay_dropped_total").increment(1);
+}
+
 /// Signals that came faster than they were passed on.
 pub(crate) fn signals_missed(count: u64) {
     counter!("realtime_signals_missed_total").increment(count);

@@ -1,53 +1,65 @@
-//! Socket.IO: a snapshot on connecting, then idempotent changes.
+//! Real-time connections: a snapshot on connecting, then idempotent changes.
 //!
-//! Clients are in the rooms of their tenant (`calls:<tenant>`, `metrics:<tenant>`), of their user
-//! and session (to be cut off at once), and of the calls whose levels they look at (`call:<id>`).
-//!
-//! **Invariant**: a client that cannot take what it is sent is cut off; nothing waits for it and
-//! nothing is kept for it beyond [`CLIENT_QUEUE`].
+//! One [`Hub`] knows who is connected and what they subscribed; Socket.IO ([`socketio`]) and the
+//! plain WebSocket ([`websocket`]) are two ways to reach it. [`Changes`] says when a call's change
+//! is told, [`Relay`] tells other processes. docs/realtime.md is the clients' page.
 
 mod backlogs;
-mod connect;
+mod changes;
+mod hub;
 pub(crate) mod levels;
+mod message;
+mod outbox;
+pub(crate) mod relay;
+mod session;
+mod socketio;
+pub(crate) mod websocket;
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
 use sidetone_fleet::Fleet;
 use sidetone_service::{Lifecycle, clock};
-use sidetone_wire::socket::{CallEventMessage, CallEventType};
-use sidetone_wire::{Call, CallId, Signal, TenantId, Timestamp, UserId};
-use socketioxide::extract::SocketRef;
+use sidetone_wire::analytics::ActiveCall;
+use sidetone_wire::socket::{
+    ActiveCallsUpdate, CallEventMessage, CallEventType, CallsUpdate, MetricsUpdate,
+};
+use sidetone_wire::{Call, CallId, Signal, TenantId, UserId};
+use socketioxide::SocketIo;
 use socketioxide::layer::SocketIoLayer;
-use socketioxide::operators::BroadcastOperators;
-use socketioxide::{BroadcastError, SendError, SocketError, SocketIo};
+use tokio::sync::Notify;
 use tokio::sync::broadcast::error::RecvError;
-use tracing::{debug, error, info};
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{debug, error};
 use uuid::Uuid;
 
 use crate::app::{App, now};
+use crate::figures::Figures;
 use crate::metrics;
-use crate::routes::dashboard::{self, ActiveCall, Metrics};
-use crate::store::{Identity, Member};
+use crate::routes::dashboard;
+use crate::store::{self, Member};
 use backlogs::Backlogs;
+use changes::{Changed, Changes, Extra, Scope, Told};
+use hub::{ClientId, Hub, Room, Why};
 use levels::Levels;
+use message::Message;
+use relay::Relayed;
 
-pub(crate) use connect::serve;
+pub(crate) use relay::{Link, Relay};
+pub(crate) use socketio::serve;
 
-/// Messages kept for one client: some seconds of a busy tenant. A client that is further behind is
-/// cut off and starts over with a snapshot.
-const CLIENT_QUEUE: usize = 512;
+/// Frames that a connection has in hand beyond its outbox. Few, so that the outbox's bounds are
+/// what counts; a heartbeat that finds no room ends the connection, so not fewer.
+const IN_HAND: usize = 32;
 /// Bytes of one message from a client: subscriptions are short.
-const MESSAGE_LIMIT: u64 = 64 * 1024;
+pub(crate) const MESSAGE_LIMIT: usize = 64 * 1024;
 const PING_INTERVAL: Duration = Duration::from_secs(25);
 const PING_TIMEOUT: Duration = Duration::from_mins(1);
-/// How often lists and figures are sent at most.
-const COALESCE: Duration = Duration::from_secs(1);
-/// How often sockets whose session's time is over are looked for.
+/// How often connections whose session's time is over are looked for.
 const EXPIRY: Duration = Duration::from_secs(15);
-/// Calls in `active_calls_update`, newest first; `count` says how many there are.
+/// Calls in lists of active ones, newest first; `count` says how many there are.
 const LISTED: usize = 200;
 
 /// The calls of every tenant, for admins of the default one.
@@ -56,230 +68,234 @@ const GLOBAL: &str = "global-calls";
 /// The real-time connections.
 pub(crate) struct Realtime {
     io: SocketIo,
+    hub: Hub,
+    relay: Relay,
+    figures: Arc<Figures>,
     pub(crate) levels: Levels,
     pub(crate) backlogs: Backlogs,
-    /// Tenants whose lists and figures changed since they were last sent.
-    changed: Mutex<HashSet<TenantId>>,
-}
-
-#[derive(Serialize)]
-struct MetricsUpdate<'a> {
-    metrics: &'a Metrics,
-    timestamp: Timestamp,
-}
-
-#[derive(Serialize)]
-struct ActiveCallsUpdate {
-    active_calls: Vec<ActiveCall>,
-    count: usize,
-    timestamp: Timestamp,
+    changes: Mutex<Changes>,
+    /// A call changed.
+    changed: Notify,
 }
 
 impl Realtime {
-    /// The server, and the layer that serves its requests.
-    pub(crate) fn new() -> (SocketIoLayer, Self) {
+    /// The server, and the layer that serves Socket.IO's requests. `figures` learn when calls
+    /// change.
+    pub(crate) fn new(figures: Arc<Figures>, relay: Relay) -> (SocketIoLayer, Self) {
         let (layer, io) = SocketIo::builder()
             .ping_interval(PING_INTERVAL)
             .ping_timeout(PING_TIMEOUT)
-            .max_buffer_size(CLIENT_QUEUE)
-            .max_payload(MESSAGE_LIMIT)
-            .ws_max_message_size(MESSAGE_LIMIT as usize)
+            .max_buffer_size(IN_HAND)
+            .max_payload(MESSAGE_LIMIT as u64)
+            .ws_max_message_size(MESSAGE_LIMIT)
             .build_layer();
         let realtime = Self {
             io,
+            hub: Hub::default(),
+            relay,
+            figures,
             levels: Levels::default(),
             backlogs: Backlogs::default(),
-            changed: Mutex::default(),
+            changes: Mutex::default(),
+            changed: Notify::new(),
         };
         (layer, realtime)
     }
 
-    /// Tells a tenant's clients what a call is now.
+    /// Tells a tenant's clients what a call is now: at once, or together with other changes within
+    /// the second.
+    #[allow(clippy::unused_async, reason = "telling may have to wait one day")]
     pub(crate) async fn call_changed(&self, kind: CallEventType, call: &Call) {
-        self.levels.belongs_to(call.id, call.client_id);
-        let rooms = vec![calls_room(call.client_id), GLOBAL.to_owned()];
-        let message = CallEventMessage {
-            kind,
-            call: call.clone(),
-            timestamp: now(),
-        };
-        self.emit(rooms.clone(), "call-upsert", call).await;
-        self.emit(rooms, "call_event", &message).await;
-        self.changed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(call.client_id);
+        self.relay.pass_call(kind, call);
+        self.note(kind, call);
     }
 
-    /// Tells all clients of a tenant.
+    fn note(&self, kind: CallEventType, call: &Call) {
+        let tenant = call.client_id;
+        self.figures.changed(tenant);
+        self.levels.belongs_to(call.id, tenant);
+        self.hub.keep_to(Room::Call(call.id), tenant);
+        let scopes = [
+            (Scope::Tenant(tenant), rooms_of(Scope::Tenant(tenant))),
+            (Scope::Global, rooms_of(Scope::Global)),
+        ];
+        for (scope, rooms) in scopes {
+            // whoever comes later is told by the snapshot
+            if self.hub.has(&rooms) {
+                self.changes().note(scope, kind, call);
+                self.changed.notify_one();
+            }
+        }
+    }
+
+    fn changes(&self) -> MutexGuard<'_, Changes> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells all clients of a tenant, at once.
+    #[allow(clippy::unused_async, reason = "telling may have to wait one day")]
     pub(crate) async fn tell<T: Serialize + Sync>(
         &self,
         tenant: TenantId,
         event: &'static str,
         message: &T,
     ) {
-        self.emit(vec![calls_room(tenant)], event, message).await;
+        self.tell_room(Room::Tenant(tenant), event, message);
     }
 
-    /// Whether somebody looks at a call.
-    pub(crate) fn is_followed(&self, call: CallId) -> bool {
-        !self.sockets_in(vec![levels::room(call)]).is_empty()
-    }
-
-    /// Tells the clients that look at a call.
+    /// Tells the clients that follow a call, at once.
+    #[allow(clippy::unused_async, reason = "telling may have to wait one day")]
     pub(crate) async fn tell_followers<T: Serialize + Sync>(
         &self,
         call: CallId,
         event: &'static str,
         message: &T,
     ) {
-        self.emit(vec![levels::room(call)], event, message).await;
+        self.tell_room(Room::Call(call), event, message);
+    }
+
+    /// Whether somebody follows a call, as far as can be known here.
+    pub(crate) fn is_followed(&self, call: CallId) -> bool {
+        self.relay.is_on() || self.hub.has(&[Room::Call(call)])
+    }
+
+    /// Whose clients are connected to this process, each once.
+    pub(crate) fn present(&self) -> HashSet<Member> {
+        let clients = self.hub.clients();
+        let members = clients.iter().map(|client| &client.identity);
+        members.map(|who| (who.tenant, who.user)).collect()
+    }
+
+    /// Tells one user in all their windows, at once.
+    #[allow(dead_code, reason = "for what concerns one person")]
+    pub(crate) fn tell_user<T: Serialize>(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+        event: &'static str,
+        message: &T,
+    ) {
+        self.tell_room(Room::User(tenant, user), event, message);
+    }
+
+    fn tell_room<T: Serialize>(&self, room: Room, event: &'static str, message: &T) {
+        if let Some(message) = Message::new(event, message) {
+            self.relay.pass_message(room, message.whole());
+            self.hub.deliver(&[room], &message, clock::now());
+        }
     }
 
     /// Cuts off the clients of one session.
     pub(crate) fn disconnect_session(&self, session: Uuid) {
-        self.cut_room(session_room(session));
+        self.relay.pass(&Relayed::EndSession(session));
+        self.hub.cut_session(session);
     }
 
     /// Cuts off the clients of a tenant's user.
     pub(crate) fn disconnect_user(&self, tenant: TenantId, user: UserId) {
-        self.cut_room(user_room(tenant, user));
+        self.relay.pass(&Relayed::EndUser(tenant, user));
+        self.cut_user(tenant, user);
     }
 
-    /// Cuts off the clients of a tenant, whoever they are.
+    fn cut_user(&self, tenant: TenantId, user: UserId) {
+        self.hub.cut_all(Why::Revoked, |identity| {
+            identity.tenant == tenant && identity.user == user
+        });
+    }
+
+    /// Cuts off all clients of a tenant.
     pub(crate) fn disconnect_tenant(&self, tenant: TenantId) {
-        let sockets = self
-            .all()
-            .map_or_else(Vec::new, BroadcastOperators::sockets);
-        for socket in sockets {
-            let identity = socket.extensions.get::<Identity>();
-            if identity.is_some_and(|identity| identity.tenant == tenant) {
-                self.cut(socket);
-            }
-        }
+        self.relay.pass(&Relayed::EndTenant(tenant));
+        self.cut_tenant(tenant);
     }
 
-    fn cut_room(&self, room: String) {
-        for socket in self.sockets_in(vec![room]) {
-            self.cut(socket);
-        }
+    fn cut_tenant(&self, tenant: TenantId) {
+        self.hub
+            .cut_all(Why::Revoked, |identity| identity.tenant == tenant);
     }
 
-    /// Whose clients are connected, each once.
-    pub(crate) fn present(&self) -> HashSet<Member> {
-        let sockets = self
-            .all()
-            .map_or_else(Vec::new, BroadcastOperators::sockets);
-        let member = |socket: &SocketRef| {
-            let identity = socket.extensions.get::<Identity>()?;
-            Some((identity.tenant, identity.user))
-        };
-        sockets.iter().filter_map(member).collect()
-    }
-
-    /// Everybody; nobody once the process drains, when all connections are closed.
-    fn all(&self) -> Option<BroadcastOperators> {
-        self.io.of("/")
-    }
-
-    fn sockets_in(&self, rooms: Vec<String>) -> Vec<SocketRef> {
-        self.all()
-            .map_or_else(Vec::new, |all| all.to(rooms).sockets())
-    }
-
-    /// Cuts off a client for good. One whose queue is full cannot even be told: it is left without
-    /// rooms and identity, and the heartbeat ends it.
-    fn cut(&self, socket: SocketRef) {
-        socket.extensions.remove::<Identity>();
-        socket.leave_all();
-        self.levels.left(socket.id);
-        if let Err(error) = socket.disconnect() {
-            debug!(%error, "a client could not be told that it is cut off");
-        }
-    }
-
-    /// Sends to everybody in any of the rooms; whoever cannot take it is cut off.
-    async fn emit<T: Serialize + Sync>(&self, rooms: Vec<String>, event: &str, message: &T) {
-        let Some(all) = self.all() else { return };
-        match all.to(rooms.clone()).emit(event, message).await {
-            Ok(()) => {}
-            Err(BroadcastError::Socket(_)) => {
-                // it does not say whose queue is full; sending again tells, and repeats to others
-                // what repeats without harm
-                for socket in self.sockets_in(rooms) {
-                    let sent = socket.emit(event, message);
-                    if let Err(SendError::Socket(SocketError::InternalChannelFull)) = sent {
-                        info!(sid = %socket.id, "a client is too slow and is cut off");
-                        metrics::slow_client();
-                        self.cut(socket);
-                    }
-                }
-            }
-            Err(error) => error!(%error, event, "a message could not be sent"),
-        }
-    }
-
-    fn take_changed(&self) -> HashSet<TenantId> {
-        std::mem::take(&mut *self.changed.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn cut_expired(&self, now: Timestamp) {
-        let sockets = self
-            .all()
-            .map_or_else(Vec::new, BroadcastOperators::sockets);
-        for socket in sockets {
-            let identity = socket.extensions.get::<Identity>();
-            if identity.is_some_and(|identity| identity.until <= now) {
-                self.cut(socket);
-            }
-        }
+    /// A connection is gone.
+    fn left(&self, client: ClientId) {
+        self.hub.left(client);
+        self.levels.left(client);
     }
 }
 
-fn calls_room(tenant: TenantId) -> String {
-    format!("calls:{tenant}")
-}
-
-fn metrics_room(tenant: TenantId) -> String {
-    format!("metrics:{tenant}")
-}
-
-fn session_room(session: Uuid) -> String {
-    format!("session:{session}")
-}
-
-fn user_room(tenant: TenantId, user: UserId) -> String {
-    format!("user:{tenant}:{user}")
+/// The rooms that hear of a scope's calls: singly, figures, together.
+fn rooms_of(scope: Scope) -> Vec<Room> {
+    match scope {
+        Scope::Tenant(id) => vec![Room::Calls(id), Room::Metrics(id), Room::Batch(id)],
+        Scope::Global => vec![Room::Global, Room::GlobalBatch],
+    }
 }
 
 /// Sends what is sent without being asked, until the process drains: clients then connect again,
 /// elsewhere or later.
 pub(crate) async fn run(app: Arc<App>, lifecycle: Lifecycle) -> anyhow::Result<()> {
+    let realtime = &app.realtime;
     let mut signals = app.fleet.signals();
-    let mut coalesce = tokio::time::interval(COALESCE);
-    let mut watching = tokio::time::interval(levels::WATCH_AGAIN);
-    let mut expiry = tokio::time::interval(EXPIRY);
-    for ticks in [&mut coalesce, &mut watching, &mut expiry] {
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut watching = interval(levels::WATCH_AGAIN);
+    let mut expiry = interval(EXPIRY);
+    for ticks in [&mut watching, &mut expiry] {
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     }
     loop {
         tokio::select! {
             signal = signals.recv() => match signal {
-                Ok(signal) => pass_on(&app, signal).await,
+                Ok(signal) => pass_on(&app, signal),
                 Err(RecvError::Lagged(missed)) => metrics::signals_missed(missed),
                 Err(RecvError::Closed) => anyhow::bail!("the fleet's signals ended"),
             },
-            _ = coalesce.tick() => send_changed(&app).await,
-            _ = watching.tick() => app.realtime.levels.ask_again(&app.fleet),
-            _ = expiry.tick() => app.realtime.cut_expired(now()),
+            () = due(realtime) => send_changed(&app).await,
+            () = realtime.hub.behind_again() => realtime.hub.retry(clock::now()),
+            _ = watching.tick() => realtime.levels.ask_again(&app.fleet),
+            _ = expiry.tick() => cut_ended(&app).await,
             () = lifecycle.draining() => break,
         }
     }
-    app.realtime.io.close().await;
+    realtime.hub.cut_all(Why::Ending, |_| true);
+    realtime.io.close().await;
     Ok(())
 }
 
-async fn pass_on(app: &App, signal: Signal) {
+/// Waits until some change is to be told.
+async fn due(realtime: &Realtime) {
+    loop {
+        let now = clock::now();
+        let next = realtime.changes().next(now);
+        match next {
+            Some(next) if next <= now => return,
+            Some(next) => tokio::select! {
+                () = tokio::time::sleep(next - now) => return,
+                () = realtime.changed.notified() => {}
+            },
+            None => realtime.changed.notified().await,
+        }
+    }
+}
+
+/// Cuts off those whose session is over by time, or was ended by a process that could not tell us.
+async fn cut_ended(app: &App) {
+    let hub = &app.realtime.hub;
+    hub.cut_expired(now());
+    let mut sessions: Vec<Uuid> = hub
+        .clients()
+        .iter()
+        .map(|client| client.identity.session)
+        .collect();
+    sessions.sort_unstable();
+    sessions.dedup();
+    match app.store.ended_sessions(&sessions, now()).await {
+        Ok(ended) => {
+            for session in ended {
+                hub.cut_session(session);
+            }
+        }
+        Err(error) => debug!(%error, "sessions could not be checked"),
+    }
+}
+
+fn pass_on(app: &App, signal: Signal) {
     match signal {
         Signal::Levels {
             call,
@@ -288,13 +304,8 @@ async fn pass_on(app: &App, signal: Signal) {
         } => {
             app.alerts.levels(call, levels);
             let message = app.realtime.levels.heard(call, levels, current_speaker);
-            if let Some(message) = message
-                && let Some(all) = app.realtime.all()
-            {
-                let sent = all.to(levels::room(call)).emit("levels", &message).await;
-                if let Err(error) = sent {
-                    debug!(%error, "levels were not sent to everybody");
-                }
+            if let Some(message) = message.and_then(|it| Message::new("levels", &it)) {
+                app.realtime.hub.deliver_now(Room::Call(call), &message);
             }
         }
         // the binary tells it to the readiness
@@ -304,43 +315,109 @@ async fn pass_on(app: &App, signal: Signal) {
 }
 
 async fn send_changed(app: &App) {
-    for tenant in app.realtime.take_changed() {
-        if let Err(error) = send_lists(app, tenant).await {
-            error!(%tenant, %error, "lists and figures could not be read for sending");
+    let due = app.realtime.changes().take_due(clock::now());
+    for told in due {
+        let scope = told.scope;
+        if let Err(error) = send_told(app, told).await {
+            error!(?scope, %error, "lists and figures could not be read for sending");
         }
     }
 }
 
-async fn send_lists(app: &App, id: TenantId) -> crate::store::Result<()> {
-    let realtime = &app.realtime;
-    let tenant = app.store.tenant(id);
-    let timestamp = now();
-    if !realtime.sockets_in(vec![metrics_room(id)]).is_empty() {
-        let metrics = dashboard::figures(&tenant, dashboard::DEFAULT_HOURS).await?;
-        let message = MetricsUpdate {
-            metrics: &metrics,
-            timestamp,
-        };
-        realtime
-            .emit(vec![metrics_room(id)], "metrics_update", &message)
-            .await;
+async fn send_told(app: &App, told: Told) -> store::Result<()> {
+    let (single, batch) = match told.scope {
+        Scope::Tenant(id) => (Room::Calls(id), Room::Batch(id)),
+        Scope::Global => (Room::Global, Room::GlobalBatch),
+    };
+    let hub = &app.realtime.hub;
+    if hub.has(&[single]) {
+        for changed in &told.single {
+            send_single(hub, single, changed);
+        }
     }
-    if !realtime.sockets_in(vec![calls_room(id)]).is_empty() {
-        let calls = dashboard::active(&tenant).await?;
-        let message = ActiveCallsUpdate {
-            count: calls.len(),
-            active_calls: calls.iter().take(LISTED).map(ActiveCall::from).collect(),
-            timestamp,
-        };
-        realtime
-            .emit(vec![calls_room(id)], "active_calls_update", &message)
-            .await;
+    if let Some(calls) = told.batch
+        && hub.has(&[batch])
+    {
+        send_batch(app, told.scope, batch, calls).await?;
+    }
+    if let (Scope::Tenant(id), Some(extra)) = (told.scope, told.extra) {
+        send_extra(app, id, extra).await?;
     }
     Ok(())
 }
 
+fn send(hub: &Hub, room: Room, event: &'static str, data: &impl Serialize) {
+    if let Some(message) = Message::new(event, data) {
+        hub.deliver(&[room], &message, clock::now());
+    }
+}
+
+fn send_single(hub: &Hub, room: Room, changed: &Changed) {
+    send(hub, room, "call-upsert", &changed.call);
+    for kind in &changed.kinds {
+        let message = CallEventMessage {
+            kind: *kind,
+            call: changed.call.clone(),
+            timestamp: now(),
+        };
+        send(hub, room, "call_event", &message);
+    }
+}
+
+async fn send_batch(app: &App, scope: Scope, room: Room, calls: Vec<Call>) -> store::Result<()> {
+    let (count, metrics) = match scope {
+        Scope::Tenant(id) => {
+            let tenant = app.store.tenant(id);
+            let metrics = app.metrics(&tenant, dashboard::DEFAULT_HOURS).await?;
+            (Some(metrics.active_calls), Some(metrics))
+        }
+        Scope::Global => (None, None),
+    };
+    let message = CallsUpdate {
+        calls,
+        count,
+        metrics,
+        timestamp: now(),
+    };
+    send(&app.realtime.hub, room, "calls-update", &message);
+    Ok(())
+}
+
+async fn send_extra(app: &App, id: TenantId, extra: Extra) -> store::Result<()> {
+    let hub = &app.realtime.hub;
+    let tenant = app.store.tenant(id);
+    match extra {
+        Extra::Figures if hub.has(&[Room::Metrics(id)]) => {
+            let metrics = app.metrics(&tenant, dashboard::DEFAULT_HOURS).await?;
+            let message = MetricsUpdate {
+                metrics,
+                timestamp: now(),
+            };
+            send(hub, Room::Metrics(id), "metrics_update", &message);
+        }
+        Extra::List if hub.has(&[Room::Calls(id)]) => {
+            let calls = dashboard::active(&tenant, LISTED as u32).await?;
+            let message = ActiveCallsUpdate {
+                count: app.active.count(&tenant).await?.max(calls.len() as u64),
+                active_calls: calls.iter().map(ActiveCall::from).collect(),
+                timestamp: now(),
+            };
+            send(hub, Room::Calls(id), "active_calls_update", &message);
+        }
+        Extra::Figures | Extra::List => {}
+    }
+    Ok(())
+}
+
+/// Tells every client anew what there is: what other processes told may have been missed.
+async fn greet_all_again(app: &App) {
+    for client in app.realtime.hub.clients() {
+        session::greet_again(app, &client).await;
+    }
+}
+
 /// Asks the gateway for levels of a call, without waiting.
-fn ask_for_levels(fleet: &Fleet, call: sidetone_wire::CallId) {
+fn ask_for_levels(fleet: &Fleet, call: CallId) {
     let fleet = fleet.clone();
     tokio::spawn(async move {
         let command = sidetone_wire::Command::WatchLevels { call };

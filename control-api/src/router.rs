@@ -26,7 +26,7 @@ use crate::app::App;
 use crate::livekit::Livekit;
 use crate::observe::observe;
 use crate::problem::Problem;
-use crate::{assets, auth, routes as r};
+use crate::{assets, auth, numbers, routes as r};
 
 /// Bytes of a request's body.
 pub(crate) const BODY_LIMIT: usize = 1 << 20;
@@ -110,6 +110,16 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(r::dashboard::metrics))
         .routes(routes!(r::dashboard::active_calls))
         .routes(routes!(r::dashboard::recent_calls))
+        .routes(routes!(r::dashboard::agent_performance))
+        .routes(routes!(r::dashboard::calls_per_hour))
+        .routes(routes!(r::export::export))
+        .routes(routes!(r::analytics::duration))
+        .routes(routes!(r::analytics::peaks))
+        .routes(routes!(r::analytics::concurrency))
+        .routes(routes!(r::analytics::utilization))
+        .routes(routes!(r::analytics::tags))
+        .routes(routes!(r::analytics::feedback))
+        .routes(routes!(r::websocket::connect))
         .routes(routes!(r::webhook_livekit::livekit))
         .routes(routes!(r::webhook_recording::recording))
         .routes(routes!(r::webhook_vapi::vapi))
@@ -227,6 +237,7 @@ pub(crate) fn router(app: &Arc<App>, sockets: SocketIoLayer) -> Router {
         .route_layer(check_query)
         .fallback(fallback)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn(numbers::answer))
         .layer(middleware::from_fn_with_state(
             app.clone(),
             security_headers,

@@ -11,6 +11,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::{cookies, secret};
 use crate::app::App;
+use crate::numbers::Answered;
 use crate::observe::Who;
 use crate::problem::Problem;
 use crate::store::{Actor, DEFAULT_TENANT, Identity, Tenant};
@@ -191,6 +192,9 @@ impl FromRequestParts<Arc<App>> for Caller {
             who.is(identity.tenant, Some(identity.user));
         }
         names_own(parts, &identity).await?;
+        if let Some(answered) = parts.extensions.get::<Answered>() {
+            answered.is(&identity);
+        }
         let connection = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         Ok(Self {
             tenant: app.store.tenant(identity.tenant),

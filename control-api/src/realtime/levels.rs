@@ -7,7 +7,8 @@ use std::time::Duration;
 use sidetone_fleet::Fleet;
 use sidetone_wire::socket::LevelsMessage;
 use sidetone_wire::{CallId, Levels as Loudness, Party, TenantId};
-use socketioxide::socket::Sid;
+
+use super::hub::ClientId;
 
 /// How often a gateway is asked again for levels that somebody looks at; it forgets after a minute.
 pub(super) const WATCH_AGAIN: Duration = Duration::from_secs(20);
@@ -31,12 +32,7 @@ struct State {
 
 struct Watched {
     tenant: TenantId,
-    by: HashSet<Sid>,
-}
-
-/// The room of those who look at a call's levels.
-pub(super) fn room(call: CallId) -> String {
-    format!("call:{call}")
+    by: HashSet<ClientId>,
 }
 
 impl Levels {
@@ -75,12 +71,12 @@ impl Levels {
 
     /// A client looks at a call of its tenant. Gives whether it is the first one; `None` when it
     /// looks at too many.
-    pub(super) fn looks(&self, sid: Sid, call: CallId, tenant: TenantId) -> Option<bool> {
+    pub(super) fn looks(&self, client: ClientId, call: CallId, tenant: TenantId) -> Option<bool> {
         let mut state = self.lock();
         let count = state
             .watched
             .values()
-            .filter(|watched| watched.by.contains(&sid))
+            .filter(|watched| watched.by.contains(&client))
             .count();
         if count >= LOOKED_AT {
             return None;
@@ -89,15 +85,15 @@ impl Levels {
             tenant,
             by: HashSet::new(),
         });
-        watched.by.insert(sid);
+        watched.by.insert(client);
         Some(watched.by.len() == 1)
     }
 
     /// A client no longer looks at a call.
-    pub(super) fn looks_away(&self, sid: Sid, call: CallId) {
+    pub(super) fn looks_away(&self, client: ClientId, call: CallId) {
         let mut state = self.lock();
         if let Some(watched) = state.watched.get_mut(&call) {
-            watched.by.remove(&sid);
+            watched.by.remove(&client);
             if watched.by.is_empty() {
                 state.watched.remove(&call);
             }
@@ -105,9 +101,9 @@ impl Levels {
     }
 
     /// A client is gone.
-    pub(super) fn left(&self, sid: Sid) {
+    pub(super) fn left(&self, client: ClientId) {
         self.lock().watched.retain(|_, watched| {
-            watched.by.remove(&sid);
+            watched.by.remove(&client);
             !watched.by.is_empty()
         });
     }
@@ -143,7 +139,7 @@ mod tests {
         let levels = Levels::default();
         let call = CallId(clock::new_id());
         let (ours, theirs) = (TenantId(clock::new_id()), TenantId(clock::new_id()));
-        let (a, b) = (Sid::new(), Sid::new());
+        let (a, b) = (ClientId(1), ClientId(2));
         let loud = Loudness {
             customer: 0.5,
             agent: 0.0,
@@ -170,10 +166,14 @@ mod tests {
     fn one_client_cannot_look_at_everything() {
         let levels = Levels::default();
         let tenant = TenantId(clock::new_id());
-        let sid = Sid::new();
+        let client = ClientId(1);
         for _ in 0..LOOKED_AT {
-            assert!(levels.looks(sid, CallId(clock::new_id()), tenant).is_some());
+            assert!(
+                levels
+                    .looks(client, CallId(clock::new_id()), tenant)
+                    .is_some()
+            );
         }
-        assert_eq!(levels.looks(sid, CallId(clock::new_id()), tenant), None);
+        assert_eq!(levels.looks(client, CallId(clock::new_id()), tenant), None);
     }
 }

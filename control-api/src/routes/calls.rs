@@ -12,6 +12,7 @@ use super::page::{self, Page};
 use crate::app::{App, now};
 use crate::auth::Caller;
 use crate::extract::{Path, Query};
+use crate::numbers::Viewer;
 use crate::problem::{Problem, ProblemBody};
 use crate::store::{CallFilter, CallState, Place};
 
@@ -94,6 +95,7 @@ pub(crate) async fn list(
         agent: query.agent,
         tag: query.tag,
         q: query.q,
+        numbers_of: Viewer::of(&caller.identity).map(|viewer| [viewer.id, viewer.username]),
         from: query.from,
         to: query.to,
         min_duration_seconds: query.min_duration,

@@ -1,4 +1,7 @@
 //! `/api/dashboard/…`: the dialect of older dashboards, whose keys are exactly these.
+//!
+//! `outcome` is what came of an ended call (the end's class where nobody said); `success_rate` is
+//! the share of ended calls whose end class is `completed`, in percent.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,19 +9,20 @@ use std::sync::Arc;
 use axum::Json as Answer;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use sidetone_wire::{Call, CallId, Direction, Timestamp, UserId};
+use sidetone_wire::analytics::{ActiveCall, AgentPerformance, Metrics};
+use sidetone_wire::{Call, Timestamp, UserId};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::{App, now};
 use crate::auth::Caller;
 use crate::extract::Query;
 use crate::problem::{Problem, ProblemBody};
-use crate::store::{CallFilter, CallState, Statistics, Tenant};
+use crate::store::{CallFilter, CallState, Tenant};
 
 /// Hours that figures cover unless asked otherwise.
 pub(crate) const DEFAULT_HOURS: u32 = 24;
 /// Calls that are listed as active, at most: the dialect knows no pages.
-pub(crate) const ACTIVE_MAX: u32 = 1000;
+const ACTIVE_MAX: u32 = 1000;
 /// Recent calls unless asked otherwise.
 pub(crate) const DEFAULT_RECENT: u32 = 10;
 
@@ -30,95 +34,12 @@ pub(crate) struct Health {
     websocket_enabled: bool,
 }
 
-/// Figures of a period.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub(crate) struct Metrics {
-    /// Calls that began in the period.
-    total_calls: u64,
-    /// Calls that are active now.
-    active_calls: u64,
-    /// Calls of the period that have ended.
-    completed_calls: u64,
-    /// Their mean length in seconds.
-    average_duration: f64,
-    /// Share of them that ran their course, in percent.
-    success_rate: f64,
-    /// How many ended with which outcome.
-    outcome_counts: BTreeMap<String, u64>,
-    period_hours: u32,
-}
-
-impl Metrics {
-    pub(crate) fn of(found: Statistics, hours: u32) -> Self {
-        let share = if found.ended == 0 {
-            0.0
-        } else {
-            found.completed as f64 / found.ended as f64
-        };
-        let round = |value: f64| (value * 100.0).round() / 100.0;
-        Self {
-            total_calls: found.total,
-            active_calls: found.active,
-            completed_calls: found.ended,
-            average_duration: round(found.average_duration_seconds),
-            success_rate: round(share * 100.0),
-            outcome_counts: found.outcomes,
-            period_hours: hours,
-        }
-    }
-
-    /// How many calls ended with which outcome.
-    pub(crate) fn outcomes(&self) -> &BTreeMap<String, u64> {
-        &self.outcome_counts
-    }
-}
-
 /// Figures.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct MetricsAnswer {
     success: bool,
     metrics: Metrics,
     user_id: UserId,
-}
-
-/// An active call.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ActiveCall {
-    id: CallId,
-    /// The party that is not ours.
-    phone_number: String,
-    direction: Direction,
-    started_at: Timestamp,
-    /// Seconds so far.
-    duration: u64,
-    livekit_room_name: Option<String>,
-    agent_config_id: Option<String>,
-}
-
-impl From<&Call> for ActiveCall {
-    fn from(call: &Call) -> Self {
-        let number = match call.direction {
-            Direction::Outbound => &call.to,
-            Direction::Inbound | Direction::Web => &call.from,
-        };
-        Self {
-            id: call.id,
-            phone_number: number.clone(),
-            direction: call.direction,
-            started_at: call.started_at,
-            duration: call.duration_seconds,
-            livekit_room_name: call.livekit_room_name.clone(),
-            agent_config_id: call.agent_id.clone(),
-        }
-    }
-}
-
-impl ActiveCall {
-    /// The number, duration and agent: what the call object says under other names.
-    pub(crate) fn into_extra(self) -> (String, u64, Option<String>) {
-        (self.phone_number, self.duration, self.agent_config_id)
-    }
 }
 
 /// Active calls.
@@ -140,12 +61,44 @@ pub(crate) struct RecentCalls {
     user_id: UserId,
 }
 
+/// How agents do.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AgentsAnswer {
+    success: bool,
+    agents: Vec<AgentPerformance>,
+    count: usize,
+    period_hours: u32,
+    user_id: UserId,
+}
+
+/// Calls by the hour.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct HoursAnswer {
+    success: bool,
+    /// By hour in UTC, for example `2025-10-30 12:00`; hours without calls are left out.
+    data: BTreeMap<String, u64>,
+    period_hours: u32,
+    user_id: UserId,
+}
+
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Period {
     /// 1 to 168, default 24.
+    #[param(minimum = 1, maximum = 168)]
     hours: Option<u32>,
+}
+
+impl Period {
+    fn hours(&self) -> Result<u32, Problem> {
+        let hours = self.hours.unwrap_or(DEFAULT_HOURS);
+        if (1..=168).contains(&hours) {
+            Ok(hours)
+        } else {
+            Err(Problem::invalid_field("hours", "is not between 1 and 168"))
+        }
+    }
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -153,23 +106,17 @@ pub(crate) struct Period {
 #[into_params(parameter_in = Query)]
 pub(crate) struct Recent {
     /// 1 to 100, default 10.
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
 }
 
-/// Figures of the last `hours`.
-pub(crate) async fn figures(tenant: &Tenant, hours: u32) -> crate::store::Result<Metrics> {
-    let since = now().unix_ms() - i64::from(hours) * 3_600_000;
-    let found = tenant.statistics(Timestamp::from_unix_ms(since)).await?;
-    Ok(Metrics::of(found, hours))
-}
-
-/// The active calls, newest first.
-pub(crate) async fn active(tenant: &Tenant) -> crate::store::Result<Vec<Call>> {
+/// The active calls, newest first, at most `limit`.
+pub(crate) async fn active(tenant: &Tenant, limit: u32) -> crate::store::Result<Vec<Call>> {
     let filter = CallFilter {
         state: CallState::Active,
         ..CallFilter::default()
     };
-    tenant.calls(&filter, None, ACTIVE_MAX, now()).await
+    tenant.calls(&filter, None, limit, now()).await
 }
 
 /// The calls that began last.
@@ -191,6 +138,9 @@ pub(crate) async fn health() -> Answer<Health> {
 }
 
 /// Figures
+///
+/// Of the calls that began in the last `hours`. `success_rate` is the share of the ended ones whose
+/// end class is `completed`, in percent. Read anew every 30 s, and each second while calls change.
 #[utoipa::path(
     get, path = "/api/dashboard/metrics", tag = "dashboard", params(Period),
     responses(
@@ -199,16 +149,14 @@ pub(crate) async fn health() -> Answer<Health> {
     ),
 )]
 pub(crate) async fn metrics(
+    State(app): State<Arc<App>>,
     caller: Caller,
     Query(period): Query<Period>,
 ) -> Result<Answer<MetricsAnswer>, Problem> {
-    let hours = period.hours.unwrap_or(DEFAULT_HOURS);
-    if !(1..=168).contains(&hours) {
-        return Err(Problem::invalid_field("hours", "is not between 1 and 168"));
-    }
+    let hours = period.hours()?;
     Ok(Answer(MetricsAnswer {
         success: true,
-        metrics: figures(&caller.tenant, hours).await?,
+        metrics: app.metrics(&caller.tenant, hours).await?,
         user_id: caller.identity.user,
     }))
 }
@@ -219,7 +167,7 @@ pub(crate) async fn metrics(
     responses((status = 200, description = "At most 1000, newest first", body = ActiveCalls)),
 )]
 pub(crate) async fn active_calls(caller: Caller) -> Result<Answer<ActiveCalls>, Problem> {
-    let calls = active(&caller.tenant).await?;
+    let calls = active(&caller.tenant, ACTIVE_MAX).await?;
     Ok(Answer(ActiveCalls {
         success: true,
         count: calls.len(),
@@ -255,4 +203,73 @@ pub(crate) async fn recent_calls(
         calls,
         user_id: caller.identity.user,
     }))
+}
+
+/// How agents do
+///
+/// Agents with calls that began in the last `hours`, most calls first.
+#[utoipa::path(
+    get, path = "/api/dashboard/agent-performance", tag = "dashboard", params(Period),
+    responses(
+        (status = 200, description = "Agents", body = AgentsAnswer),
+        (status = 422, description = "`hours` is out of range", body = ProblemBody),
+    ),
+)]
+pub(crate) async fn agent_performance(
+    caller: Caller,
+    Query(period): Query<Period>,
+) -> Result<Answer<AgentsAnswer>, Problem> {
+    let hours = period.hours()?;
+    let agents = caller.tenant.agent_performance(hours, now()).await?;
+    Ok(Answer(AgentsAnswer {
+        success: true,
+        count: agents.len(),
+        agents,
+        period_hours: hours,
+        user_id: caller.identity.user,
+    }))
+}
+
+/// Calls by the hour
+///
+/// How many calls began in each hour.
+#[utoipa::path(
+    get, path = "/api/dashboard/calls-per-hour", tag = "dashboard", params(Period),
+    responses(
+        (status = 200, description = "Calls by the hour", body = HoursAnswer),
+        (status = 422, description = "`hours` is out of range", body = ProblemBody),
+    ),
+)]
+pub(crate) async fn calls_per_hour(
+    caller: Caller,
+    Query(period): Query<Period>,
+) -> Result<Answer<HoursAnswer>, Problem> {
+    let hours = period.hours()?;
+    let counted = caller.tenant.calls_per_hour(hours, now()).await?;
+    Ok(Answer(HoursAnswer {
+        success: true,
+        data: counted
+            .into_iter()
+            .map(|(start, count)| (hour_name(start), count))
+            .collect(),
+        period_hours: hours,
+        user_id: caller.identity.user,
+    }))
+}
+
+/// `2025-10-30 12:00`
+fn hour_name(start: Timestamp) -> String {
+    let text = start.to_string();
+    format!("{} {}", &text[..10], &text[11..16])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_hour_is_named_by_its_beginning_in_utc() {
+        let start = Timestamp::from_unix_ms(1_761_825_600_000);
+        assert_eq!(hour_name(start), "2025-10-30 12:00");
+    }
 }

@@ -34,6 +34,8 @@ pub(crate) struct CallFilter {
     pub(crate) tag: Option<String>,
     /// Anywhere in numbers, names, room or upstream id, in whatever case.
     pub(crate) q: Option<String>,
+    /// Numbers are found in the calls of these agents only, by their ids; `None`: in all.
+    pub(crate) numbers_of: Option<[String; 2]>,
     /// Started then or later.
     pub(crate) from: Option<Timestamp>,
     /// Started then or earlier.
@@ -149,7 +151,7 @@ impl CallFilter {
                 .sql(" ESCAPE '\\'");
         }
         if let Some(q) = &self.q {
-            search(statement, q);
+            search(statement, q, self.numbers_of.as_ref());
         }
         if let Some(from) = self.from {
             statement.sql(" AND c.started_at >= ").int(from.unix_ms());
@@ -168,26 +170,43 @@ impl CallFilter {
     }
 }
 
-fn search(statement: &mut Statement, q: &str) {
+/// Columns that have numbers in them, or may have.
+const NUMBERS: [&str; 5] = [
+    "c.from_party",
+    "c.to_party",
+    "c.customer_name",
+    "c.livekit_room_name",
+    "c.upstream_call_id",
+];
+const NAMES: [&str; 2] = ["c.agent_name", "c.agent_id"];
+
+fn search(statement: &mut Statement, q: &str, numbers_of: Option<&[String; 2]>) {
     let pattern = contains(&q.to_lowercase());
-    let columns = [
-        "c.from_party",
-        "c.to_party",
-        "c.customer_name",
-        "c.agent_name",
-        "c.agent_id",
-        "c.livekit_room_name",
-        "c.upstream_call_id",
-    ];
     statement.sql(" AND (");
-    for (n, column) in columns.iter().enumerate() {
-        if n > 0 {
+    any_like(statement, &NAMES, &pattern);
+    // a text without digits finds no number
+    let blind = numbers_of.filter(|_| q.chars().any(|c| c.is_ascii_digit()));
+    match blind {
+        None => {
             statement.sql(" OR ");
+            any_like(statement, &NUMBERS, &pattern);
         }
-        statement.sql("LOWER(").sql(column).sql(") LIKE ");
-        statement.text(pattern.clone()).sql(" ESCAPE '\\'");
+        Some([id, name]) => {
+            statement.sql(" OR (c.agent_id IN (").text(id.clone());
+            statement.sql(", ").text(name.clone()).sql(") AND (");
+            any_like(statement, &NUMBERS, &pattern);
+            statement.sql("))");
+        }
     }
     statement.sql(")");
+}
+
+fn any_like(statement: &mut Statement, columns: &[&str], pattern: &str) {
+    for (n, column) in columns.iter().enumerate() {
+        statement.sql(if n > 0 { " OR " } else { "" });
+        statement.sql("LOWER(").sql(column).sql(") LIKE ");
+        statement.text(pattern).sql(" ESCAPE '\\'");
+    }
 }
 
 impl Tenant {
@@ -204,6 +223,8 @@ impl Tenant {
         filter.conditions(&mut statement, now);
         if let Some(after) = after {
             let started_at = after.started_at.unix_ms();
+            // said twice, so that the index is entered here
+            statement.sql(" AND c.started_at <= ").int(started_at);
             statement.sql(" AND (c.started_at < ").int(started_at);
             statement.sql(" OR (c.started_at = ").int(started_at);
             statement

@@ -6,7 +6,7 @@
 use sidetone_wire::socket::CallEventType;
 use sidetone_wire::{Call, Timestamp};
 
-use super::{Result, Tx, campaigns, outbox};
+use super::{Result, Tx, campaigns, hours, outbox};
 
 /// A call before and after a change.
 #[derive(Debug, Clone)]
@@ -20,6 +20,7 @@ pub(super) struct Change {
 
 /// Does what follows from changes of calls.
 pub(super) async fn follow(tx: &mut Tx, changes: &[Change], now: Timestamp) -> Result<()> {
+    hours::count(tx, changes).await?;
     let mut changes = changes.to_vec();
     campaigns::assign(tx, &mut changes).await?;
     outbox::owe_calls(tx, &changes, now).await

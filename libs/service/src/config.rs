@@ -30,6 +30,8 @@ pub struct Settings {
     pub data: Data,
     /// The database.
     pub database: Database,
+    /// Where processes meet.
+    pub redis: Redis,
     /// The SFU.
     pub livekit: Livekit,
     /// Keys.
@@ -82,6 +84,15 @@ pub struct Database {
     /// `DATABASE_URL`: default SQLite in `SIDETONE_DATA`. May hold a password.
     #[serde(default)]
     pub url: SecretString,
+}
+
+/// Where processes meet.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Redis {
+    /// `REDIS_URL`: carries real-time events between processes. Default none: one process. May
+    /// hold a password.
+    pub url: Option<SecretString>,
 }
 
 /// The SFU.

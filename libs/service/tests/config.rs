@@ -81,7 +81,6 @@ fn everything_wrong_is_told_at_once_with_its_name() {
         ("SIDETONE_ALLOW_LOOPBACK_UPSTREAMS", "maybe"),
         ("SIDETONE_HTPP", "127.0.0.1:1"),
         ("SIDETONE_ENV", "production"),
-        ("REDIS_URL", "redis://localhost"),
         ("LIVEKIT_SIP_TRUNK_ID", "ST_1"),
         ("LIVEKIT_URL", "ws://127.0.0.1:7880"),
         ("UNRELATED", "is left alone"),
@@ -92,14 +91,22 @@ fn everything_wrong_is_told_at_once_with_its_name() {
         "SIDETONE_ALLOW_LOOPBACK_UPSTREAMS: \"maybe\" is neither true nor false",
         "SIDETONE_HTPP: is no setting; did you mean SIDETONE_HTTP?",
         "SIDETONE_ENV: ",
-        "REDIS_URL: is not available in this version: remove it",
         "LIVEKIT_SIP_TRUNK_ID: is not available in this version: remove it",
         "LIVEKIT_API_KEY: is missing",
         "LIVEKIT_API_SECRET: is missing",
     ] {
         assert!(all.contains(expected), "{expected:?} is not in\n{all}");
     }
-    assert_eq!(found.len(), 8, "{all}");
+    assert_eq!(found.len(), 7, "{all}");
+}
+
+#[test]
+fn redis_is_named_by_its_address() {
+    let found = problems(&Input::from_vars([("REDIS_URL", "localhost:6379")]));
+    assert_eq!(
+        found,
+        ["REDIS_URL: begins with none of redis://, rediss://"]
+    );
 }
 
 #[test]

@@ -102,6 +102,13 @@ fn shown(name: &str, kind: Kind, settings: &Settings) -> String {
             settings.database.url.expose_secret(),
             "[SQLite in SIDETONE_DATA]",
         ),
+        "REDIS_URL" => {
+            let value = settings.redis.url.as_ref();
+            secret(
+                value.map_or("", |v| v.expose_secret()),
+                "[none: one process]",
+            )
+        }
         "LIVEKIT_URL" => optional(&settings.livekit.url),
         "LIVEKIT_API_KEY" => optional(&settings.livekit.api_key),
         "LIVEKIT_API_SECRET" => {

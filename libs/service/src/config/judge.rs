@@ -46,6 +46,18 @@ pub(super) fn judge(settings: &Settings, problems: &mut Vec<Problem>) {
             "begins with none of sqlite:, postgres://, postgresql://".to_owned(),
         );
     }
+    if let Some(redis) = &settings.redis.url {
+        let redis = redis.expose_secret();
+        if !["redis://", "rediss://"]
+            .iter()
+            .any(|scheme| redis.starts_with(scheme))
+        {
+            wrong(
+                "REDIS_URL",
+                "begins with none of redis://, rediss://".to_owned(),
+            );
+        }
+    }
     if !(5..=43_200).contains(&settings.session.minutes) {
         let minutes = settings.session.minutes;
         wrong(

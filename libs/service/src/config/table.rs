@@ -145,11 +145,14 @@ pub const SETTINGS: &[Setting] = &[
     )
     .told("SQLite in `SIDETONE_DATA`")
     .danger("SQLite serves one process only."),
-    not_yet(
+    setting(
         "REDIS_URL",
         "redis.url",
-        "Leases, commands and events across processes.",
-    ),
+        Kind::Secret,
+        "",
+        "`redis://…` or `rediss://…`: what one control-api process tells its clients reaches those of all.",
+    )
+    .told("none: one process"),
     setting(
         "LIVEKIT_URL",
         "livekit.url",
