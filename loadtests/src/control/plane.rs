@@ -131,6 +131,7 @@ fn begin(fleet: &Fleet, tenants: &[String], calls: usize) -> Vec<(EventLog, Call
                 customer_name: Some(format!("Customer {n}")),
                 agent_id: Some(format!("agent-{}", n % 50)),
                 agent_name: Some("Aria".to_owned()),
+                campaign: None,
                 livekit_room_name: Some(format!("room-{n}")),
                 started_at: at,
                 answered_at: None,
