@@ -159,7 +159,12 @@ pub(crate) async fn run(app: Arc<App>, lifecycle: Lifecycle) -> anyhow::Result<(
             () = app.store.many_audit_rows() => false,
             () = lifecycle.drained() => true,
         };
-        if let Err(error) = tend_once(&app, last).await {
+        let tended = tokio::select! {
+            tended = tend_once(&app, last) => tended,
+            // the object store may be away: what has no checkpoint gets it after the next start
+            () = lifecycle.stopping() => return Ok(()),
+        };
+        if let Err(error) = tended {
             error!(%error, "the audit log could not be looked after; the next round tries again");
         }
         if last {
