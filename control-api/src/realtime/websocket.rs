@@ -15,7 +15,7 @@ use tracing::debug;
 use super::hub::{Client, Sent, Why, Wire};
 use super::message::Frame;
 use super::session;
-use super::{IN_HAND, PING_INTERVAL, PING_TIMEOUT};
+use super::{IN_HAND, MESSAGE_LIMIT, PING_INTERVAL, PING_TIMEOUT};
 use crate::app::App;
 use crate::store::Identity;
 
@@ -62,6 +62,8 @@ impl Wire for Socket {
 
 /// Why a connection ends, as its client is told.
 struct End(u16, &'static str);
+
+const TOO_BIG: End = End(code::TOO_BIG, "a message is larger than 64 KiB");
 
 impl From<Why> for End {
     fn from(why: Why) -> Self {
@@ -164,6 +166,7 @@ impl Connection<'_> {
     async fn hear(&mut self, message: Result<Message, Error>) -> Option<Option<End>> {
         self.heard = clock::now();
         match message {
+            Ok(Message::Text(text)) if text.len() > MESSAGE_LIMIT => Some(Some(TOO_BIG)),
             Ok(Message::Text(text)) => {
                 let Ok(Said { event, data }) = serde_json::from_str(&text) else {
                     return Some(Some(End(code::POLICY, "not {\"event\":…,\"data\":…}")));
@@ -174,9 +177,7 @@ impl Connection<'_> {
             Ok(Message::Binary(_)) => Some(Some(End(code::NOT_TEXT, "messages are text"))),
             Ok(Message::Ping(_) | Message::Pong(_)) => None,
             Ok(Message::Close(_)) => Some(None),
-            Err(error) => Some(
-                is_too_big(error).then_some(End(code::TOO_BIG, "a message is larger than 64 KiB")),
-            ),
+            Err(error) => Some(is_too_big(error).then_some(TOO_BIG)),
         }
     }
 }

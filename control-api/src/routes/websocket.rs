@@ -15,6 +15,9 @@ use crate::extract::Query;
 use crate::problem::{Problem, ProblemBody};
 use crate::realtime::{MESSAGE_LIMIT, websocket};
 
+/// What is read of a message that is too long, in bytes: a connection that is closed with unread
+/// bytes takes back what its client was told.
+const READ_LIMIT: usize = 4 * MESSAGE_LIMIT;
 /// The subprotocol whose next word is the token.
 const BEARER: &str = "bearer";
 /// Bytes for reading from a client: its messages are short, and there are many clients.
@@ -77,8 +80,8 @@ pub(crate) async fn connect(
     })?;
     Ok(upgrade
         .protocols([BEARER])
-        .max_message_size(MESSAGE_LIMIT)
-        .max_frame_size(MESSAGE_LIMIT)
+        .max_message_size(READ_LIMIT)
+        .max_frame_size(READ_LIMIT)
         .read_buffer_size(READ_BUFFER)
         .on_upgrade(move |socket| websocket::serve(app, identity, token, socket)))
 }
