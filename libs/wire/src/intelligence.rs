@@ -202,7 +202,7 @@ pub struct LiveUpdate {
     pub version: u64,
     /// What it is now, as `GET …/live` has it under the part's name.
     #[ts(type = "unknown")]
-    #[schema(value_type = Object)]
+    #[schema(value_type = Value)]
     pub value: serde_json::Value,
     /// When it was written.
     pub updated_at: Timestamp,
