@@ -54,9 +54,10 @@ export function TopBar({ me, onHelp, onSearch, onProfile }: Props) {
       <ActiveCalls />
       <BranchBar />
       <div className="flex-1" />
-      <Button variant="quiet" aria-label="Go to, find, do" onClick={onSearch}>
+      <Button variant="quiet" onClick={onSearch}>
         <Search aria-hidden />
-        <span aria-hidden className="flex gap-0.5 max-lg:hidden">
+        <span className="sr-only">Go to, find, do</span>
+        <span className="flex gap-0.5 max-lg:hidden">
           <Kbd>{isMac ? "⌘" : "Ctrl"}</Kbd>
           <Kbd>K</Kbd>
         </span>
