@@ -46,6 +46,11 @@ pub(super) async fn describe(app: &App, identity: &Identity) -> store::Result<Me
         id: identity.user,
         username: identity.username.clone(),
         full_name: identity.full_name.clone(),
+        // an empty one was taken away
+        forwarding_number: identity
+            .forwarding_number
+            .clone()
+            .filter(|number| !number.is_empty()),
         role: identity.role,
         client_id: identity.tenant,
         client_name: identity.tenant_name.clone(),

@@ -39,6 +39,7 @@ pub(crate) struct Identity {
     pub(crate) api_key: Option<ApiKeyId>,
     pub(crate) username: String,
     pub(crate) full_name: Option<String>,
+    pub(crate) forwarding_number: Option<String>,
     pub(crate) role: Role,
     pub(crate) tenant: TenantId,
     pub(crate) tenant_slug: String,
@@ -61,6 +62,7 @@ fn identity(row: &AnyRow) -> Result<Identity> {
         user: row.parsed("user_id")?,
         username: row.text("username")?,
         full_name: row.opt_text("full_name")?,
+        forwarding_number: row.opt_text("forwarding_number")?,
         role: match key {
             Some((_, role)) => role,
             None => row.parsed("role")?,
@@ -152,8 +154,9 @@ impl Store {
     /// Who acts in a session, if it is valid at `now`.
     pub(crate) async fn session(&self, id: Uuid, now: Timestamp) -> Result<Option<Identity>> {
         let row = sqlx::query(
-            "SELECT s.id, s.user_id, s.client_id, s.expires_at, u.username, u.full_name, m.role, \
-             c.slug, c.name AS client_name, k.id AS key_id, k.role AS key_role FROM sessions s \
+            "SELECT s.id, s.user_id, s.client_id, s.expires_at, u.username, u.full_name, \
+             u.forwarding_number, m.role, c.slug, c.name AS client_name, k.id AS key_id, \
+             k.role AS key_role FROM sessions s \
              JOIN users u ON u.id = s.user_id \
              JOIN clients c ON c.id = s.client_id \
              LEFT JOIN memberships m ON m.user_id = s.user_id AND m.client_id = s.client_id \

@@ -161,6 +161,9 @@ async fn a_profile_is_changed_and_its_fields_are_checked() {
     let put = |body: Value| answer(admin.request(Method::PUT, "/api/me/profile").json(&body));
     let (status, body) = put(json!({"full_name": "  Ada  ", "forwarding_number": "+49301"})).await;
     assert_eq!((status, &body["fullName"]), (StatusCode::OK, &json!("Ada")));
+    assert_eq!(admin.read("/api/me").await["forwardingNumber"], "+49301");
+    let (_, body) = put(json!({"forwarding_number": ""})).await;
+    assert_eq!(body.get("forwardingNumber"), None);
     for (body, field) in [
         (json!({"full_name": " "}), "full_name"),
         (json!({"full_name": "x".repeat(201)}), "full_name"),

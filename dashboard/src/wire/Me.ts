@@ -22,6 +22,10 @@ username: string,
  */
 fullName?: string, 
 /**
+ * Where their calls are forwarded to.
+ */
+forwardingNumber?: string, 
+/**
  * What they may do.
  */
 role: Role, 

@@ -34,6 +34,9 @@ pub struct Me {
     /// Their name.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub full_name: Option<String>,
+    /// Where their calls are forwarded to.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub forwarding_number: Option<String>,
     /// What they may do.
     pub role: Role,
     /// The tenant whose calls they see.

@@ -7,6 +7,7 @@ import { useAgents } from "@/api/agents";
 import { useActiveCalls } from "@/api/calls";
 import { errorText, request, type Page } from "@/api/client";
 import { useLogout } from "@/api/session";
+import { maySeeTeam, useUsers } from "@/api/team";
 import { StatusDot } from "@/components/call-bits";
 import {
   Command,
@@ -19,7 +20,7 @@ import {
 import { Kbd } from "@/components/ui/kbd";
 import { useOfferedActs } from "@/lib/acts";
 import { agentLabel, customerLabel } from "@/lib/call-words";
-import { moment } from "@/lib/format";
+import { moment, words } from "@/lib/format";
 import { setTheme } from "@/lib/theme";
 import { useNow } from "@/lib/ticker";
 import { pagesFor } from "@/pages/registry";
@@ -64,7 +65,8 @@ export default function Palette({ me, onClose, onShow }: Props) {
               <OfferedActs onClose={onClose} />
               <Pages me={me} onClose={onClose} />
               <Calls text={text.trim()} onClose={onClose} />
-              {text.trim() !== "" && <People onClose={onClose} />}
+              {text.trim() !== "" && <Agents onClose={onClose} />}
+              {text.trim() !== "" && maySeeTeam(me) && <Users onClose={onClose} />}
               <ShellActs onClose={onClose} onShow={onShow} />
             </CommandList>
           </Command>
@@ -199,27 +201,65 @@ function CallItem({ call, onSelect, forceMount = false }: CallItemProps) {
 }
 
 /** Who answers calls: leads to the call they are in, else to the board. */
-function People({ onClose }: { onClose: () => void }) {
+function Agents({ onClose }: { onClose: () => void }) {
   const [, navigate] = useLocation();
   const agents = useAgents().data ?? [];
   if (agents.length === 0) return null;
   return (
-    <CommandGroup heading="People">
+    <CommandGroup heading="Agents">
       {agents.map(({ userId, name, username, status, currentCall }) => (
-        <CommandItem
+        <PersonItem
           key={userId}
-          value={`person ${userId} ${name} ${username}`}
+          value={`agent ${userId} ${name} ${username}`}
+          name={name}
+          hint={currentCall === undefined ? status : `${status}, in a call`}
           onSelect={() => {
             onClose();
             navigate(currentCall === undefined ? "/agents" : `/live/${currentCall.id}`);
           }}
-        >
-          <UserRound aria-hidden />
-          <span className="truncate">{name}</span>
-          <Hint>{currentCall === undefined ? status : `${status}, in a call`}</Hint>
-        </CommandItem>
+        />
       ))}
     </CommandGroup>
+  );
+}
+
+/** Everybody of the tenant, for those who see the team. */
+function Users({ onClose }: { onClose: () => void }) {
+  const [, navigate] = useLocation();
+  const users = useUsers().data ?? [];
+  if (users.length === 0) return null;
+  return (
+    <CommandGroup heading="Team">
+      {users.map(({ id, fullName, username, role }) => (
+        <PersonItem
+          key={id}
+          value={`user ${id} ${fullName ?? ""} ${username}`}
+          name={fullName ?? username}
+          hint={`${username}, ${words(role).toLowerCase()}`}
+          onSelect={() => {
+            onClose();
+            navigate("/team");
+          }}
+        />
+      ))}
+    </CommandGroup>
+  );
+}
+
+interface PersonItemProps {
+  value: string;
+  name: string;
+  hint: string;
+  onSelect: () => void;
+}
+
+function PersonItem({ value, name, hint, onSelect }: PersonItemProps) {
+  return (
+    <CommandItem value={value} onSelect={onSelect}>
+      <UserRound aria-hidden />
+      <span className="truncate">{name}</span>
+      <Hint>{hint}</Hint>
+    </CommandItem>
   );
 }
 

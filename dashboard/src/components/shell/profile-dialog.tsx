@@ -46,13 +46,13 @@ const fieldError = (error: unknown, field: string): string | undefined =>
 function Profile({ me, onClose }: Props) {
   const save = useChangeProfile();
   const [name, setName] = useState(me.fullName ?? "");
-  const [number, setNumber] = useState("");
+  const [number, setNumber] = useState(me.forwardingNumber ?? "");
   const submit = (event: SyntheticEvent) => {
     event.preventDefault();
     save.mutate(
       {
         ...(name.trim() === "" ? {} : { full_name: name.trim() }),
-        ...(number.trim() === "" ? {} : { forwarding_number: number.trim() }),
+        forwarding_number: number.trim(),
       },
       { onSuccess: onClose },
     );
@@ -72,7 +72,7 @@ function Profile({ me, onClose }: Props) {
       </StackedField>
       <StackedField
         name="Forwarding number"
-        text="Where calls for you go when you are not here: a number or a SIP address. Empty: as it is."
+        text="Where calls for you go when you are not here: a number or a SIP address. Empty: nowhere."
         error={fieldError(save.error, "forwarding_number")}
       >
         {(props) => (
