@@ -24,25 +24,52 @@ const SEARCH_MAX: usize = 200;
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListCalls {
     /// Exactly this state.
-    status: Option<CallStatus>,
-    direction: Option<Direction>,
-    upstream: Option<Upstream>,
+    pub(super) status: Option<CallStatus>,
+    pub(super) direction: Option<Direction>,
+    pub(super) upstream: Option<Upstream>,
     /// The agent's id or name.
-    agent: Option<String>,
+    pub(super) agent: Option<String>,
     /// One of the call's tags.
-    tag: Option<String>,
+    pub(super) tag: Option<String>,
     /// Found anywhere in numbers, names, room or upstream id; at most 200 characters.
-    q: Option<String>,
+    pub(super) q: Option<String>,
     /// Started then or later.
-    from: Option<Timestamp>,
+    pub(super) from: Option<Timestamp>,
     /// Started then or earlier.
-    to: Option<Timestamp>,
+    pub(super) to: Option<Timestamp>,
     /// Lasted at least that many seconds.
-    min_duration: Option<u32>,
+    pub(super) min_duration: Option<u32>,
     /// 1 to 100, default 50.
-    limit: Option<u32>,
+    pub(super) limit: Option<u32>,
     /// `nextCursor` of the page before.
-    cursor: Option<String>,
+    pub(super) cursor: Option<String>,
+}
+
+impl ListCalls {
+    /// What narrows the list, as far as the caller may search.
+    pub(super) fn filter(&self, caller: &Caller) -> Result<CallFilter, Problem> {
+        let long = |q: &String| q.chars().count() > SEARCH_MAX;
+        if self.q.as_ref().is_some_and(long) {
+            return Err(Problem::invalid_field("q", "has more than 200 characters"));
+        }
+        if let (Some(from), Some(to)) = (self.from, self.to)
+            && from > to
+        {
+            return Err(Problem::invalid_field("to", "is earlier than from"));
+        }
+        Ok(CallFilter {
+            state: self.status.map_or(CallState::Any, CallState::Is),
+            direction: self.direction,
+            upstream: self.upstream,
+            agent: self.agent.clone(),
+            tag: self.tag.clone(),
+            q: self.q.clone(),
+            numbers_of: Viewer::of(&caller.identity).map(|viewer| [viewer.id, viewer.username]),
+            from: self.from,
+            to: self.to,
+            min_duration_seconds: self.min_duration,
+        })
+    }
 }
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -76,30 +103,7 @@ pub(crate) async fn list(
     caller: Caller,
     Query(query): Query<ListCalls>,
 ) -> Result<Answer<Page<Call>>, Problem> {
-    if query
-        .q
-        .as_ref()
-        .is_some_and(|q| q.chars().count() > SEARCH_MAX)
-    {
-        return Err(Problem::invalid_field("q", "has more than 200 characters"));
-    }
-    if let (Some(from), Some(to)) = (query.from, query.to)
-        && from > to
-    {
-        return Err(Problem::invalid_field("to", "is earlier than from"));
-    }
-    let filter = CallFilter {
-        state: query.status.map_or(CallState::Any, CallState::Is),
-        direction: query.direction,
-        upstream: query.upstream,
-        agent: query.agent,
-        tag: query.tag,
-        q: query.q,
-        numbers_of: Viewer::of(&caller.identity).map(|viewer| [viewer.id, viewer.username]),
-        from: query.from,
-        to: query.to,
-        min_duration_seconds: query.min_duration,
-    };
+    let filter = query.filter(&caller)?;
     page_of(&app, &caller, &filter, query.limit, query.cursor.as_deref()).await
 }
 

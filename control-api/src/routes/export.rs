@@ -6,9 +6,10 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sidetone_wire::{Call, Timestamp};
+use sidetone_wire::{Call, CallStatus, Direction, Timestamp, Upstream};
 use utoipa::{IntoParams, ToSchema};
 
+use super::calls::ListCalls;
 use crate::app::now;
 use crate::auth::Caller;
 use crate::extract::Query;
@@ -72,10 +73,34 @@ pub(crate) struct Asked {
     /// Default `csv`.
     #[param(inline)]
     format: Option<Format>,
+    /// Exactly this state.
+    status: Option<CallStatus>,
+    direction: Option<Direction>,
+    upstream: Option<Upstream>,
+    /// The agent's id or name.
+    agent: Option<String>,
+    /// One of the call's tags.
+    tag: Option<String>,
+    /// Found anywhere in numbers, names, room or upstream id; at most 200 characters.
+    q: Option<String>,
     /// Started then or later.
     from: Option<Timestamp>,
     /// Started then or earlier.
     to: Option<Timestamp>,
+    /// Lasted at least that many seconds.
+    min_duration: Option<u32>,
+}
+
+impl Asked {
+    /// What the audit log keeps of it. What was searched for may be a number: that it was is enough.
+    fn detail(&self, format: Format) -> Value {
+        json!({
+            "format": format.name(), "status": self.status, "direction": self.direction,
+            "upstream": self.upstream, "agent": self.agent, "tag": self.tag,
+            "searched": self.q.is_some(), "from": self.from, "to": self.to,
+            "minDuration": self.min_duration,
+        })
+    }
 }
 
 /// An export that goes on.
@@ -155,7 +180,7 @@ impl Export {
 
 /// Export calls
 ///
-/// All calls that fit, newest first, as CSV (a line each, harmless for spreadsheets) or as a JSON
+/// All calls that fit, narrowed as their list is, newest first, as CSV (a line each, harmless for spreadsheets) or as a JSON
 /// array of call objects. Noted in the audit log.
 #[utoipa::path(
     get, path = "/api/dashboard/export", tag = "dashboard", params(Asked),
@@ -168,13 +193,21 @@ pub(crate) async fn export(
     caller: Caller,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
-    if let (Some(from), Some(to)) = (asked.from, asked.to)
-        && from > to
-    {
-        return Err(Problem::invalid_field("to", "is earlier than from"));
-    }
     let format = asked.format.unwrap_or_default();
-    let detail = json!({"format": format.name(), "from": asked.from, "to": asked.to});
+    let detail = asked.detail(format);
+    let list = ListCalls {
+        status: asked.status,
+        direction: asked.direction,
+        upstream: asked.upstream,
+        agent: asked.agent,
+        tag: asked.tag,
+        q: asked.q,
+        from: asked.from,
+        to: asked.to,
+        min_duration: asked.min_duration,
+        ..ListCalls::default()
+    };
+    let filter = list.filter(&caller)?;
     let subject = Subject::Client(caller.tenant.id());
     let actor = caller.actor();
     caller
@@ -185,11 +218,7 @@ pub(crate) async fn export(
         viewer: Viewer::of(&caller.identity),
         tenant: caller.tenant,
         format,
-        filter: CallFilter {
-            from: asked.from,
-            to: asked.to,
-            ..CallFilter::default()
-        },
+        filter,
         after: None,
         stage: Stage::Beginning,
     };

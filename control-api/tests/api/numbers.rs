@@ -164,8 +164,14 @@ async fn an_export_is_noted_streams_every_call_and_is_harmless_for_spreadsheets(
     let json = admin.read("/api/dashboard/export?format=json").await;
     assert_eq!(json.as_array().unwrap().len(), held.len() + 1);
 
+    for (narrowed, count) in [("q=evil", 1), ("q=evil&status=ended", 0)] {
+        let path = format!("/api/dashboard/export?format=json&{narrowed}");
+        let found = admin.read(&path).await;
+        assert_eq!(found.as_array().unwrap().len(), count, "{narrowed}");
+    }
+
     let noted = admin.read("/api/audit?action=calls.exported").await;
-    assert_eq!(noted["items"].as_array().unwrap().len(), 2);
+    assert_eq!(noted["items"].as_array().unwrap().len(), 4);
     for (query, field) in [("format=xml", "format"), ("colour=red", "colour")] {
         let path = format!("/api/dashboard/export?{query}");
         let (status, problem) = answer(admin.request(Method::GET, &path)).await;
