@@ -4,7 +4,7 @@ import { request } from "./client";
 import { path, useAct, useWhole } from "./lists";
 import { keys } from "./query";
 
-/** The tenant's branches, by name. */
+/** The tenant's branches with how many calls each has now, kept up to date by the socket. */
 export const useBranches = () => useWhole<Branch>(keys.branches, "/api/branches");
 
 /** What is said of a branch. */

@@ -38,7 +38,6 @@ export const keys = {
   alertLog: ["alerts", "log"] as const,
   agents: ["agents"] as const,
   preferences: ["preferences"] as const,
-  branchPulses: ["branch pulses"] as const,
 };
 
 /** The one store of server data. A 401 of any read means that the login page is next. */

@@ -10,7 +10,8 @@ import {
   type LucideIcon,
 } from "lucide-react";
 import { lazy, type ComponentType } from "react";
-import { mayRule, maySeeRecorder } from "@/api/recordings";
+import { maySeeRecorder } from "@/api/recordings";
+import { maySupervise } from "@/api/session";
 import { maySeeTeam } from "@/api/team";
 import type { Me } from "@/wire/Me";
 import { LivePage } from "./live/live-page";
@@ -98,7 +99,7 @@ export const PAGES: readonly PageEntry[] = [
     icon: Settings,
     about: "What is set for the whole client",
     key: "s",
-    isFor: mayRule,
+    isFor: maySupervise,
     Page: lazy(() => import("./settings/settings-page")),
   },
   {

@@ -56,7 +56,7 @@ const TOLD = [
   keys.activeCalls,
   keys.openAlerts,
   keys.agents,
-  keys.branchPulses,
+  keys.branches,
   ["transcript"],
   ["annotations"],
   ["intelligence"],

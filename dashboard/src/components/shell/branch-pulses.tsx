@@ -1,4 +1,4 @@
-import { useBranchPulses } from "@/api/branch-pulse";
+import { useBranches } from "@/api/branches";
 import { cn } from "@/lib/cn";
 import type { Branch } from "@/wire/Branch";
 
@@ -29,7 +29,7 @@ function Count({ branch: { activeCalls } }: { branch: Branch }) {
 
 /** The busiest branches, where the bar has room for them. */
 export function BranchBar() {
-  const { data = [] } = useBranchPulses();
+  const { data = [] } = useBranches();
   if (data.length < 2) return null;
   return (
     <ul aria-label="Calls by branch" className="flex items-center gap-2 text-xs max-2xl:hidden">
@@ -47,7 +47,7 @@ export function BranchBar() {
 
 /** Every branch with its calls. */
 export function BranchList() {
-  const { data = [] } = useBranchPulses();
+  const { data = [] } = useBranches();
   if (data.length === 0) return null;
   const most = Math.max(1, ...data.map(({ activeCalls }) => activeCalls));
   return (
