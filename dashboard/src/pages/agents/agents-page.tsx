@@ -115,7 +115,6 @@ function Filters({ agents, search, onSearch, status, onStatus, searchField }: Fi
               key={each}
               variant={on ? "on" : "quiet"}
               aria-pressed={on}
-              aria-label={`${each}: ${counts[each]}`}
               onClick={() => onStatus(on ? "" : each)}
             >
               <Icon aria-hidden className={ink} />
