@@ -278,7 +278,10 @@ mod tests {
     }
 
     async fn store(folder: &std::path::Path) -> Store {
-        let url = format!("sqlite://{}/hours.db", folder.display());
+        let mut url = sidetone_testkit::database(folder).await;
+        if url.is_empty() {
+            url = format!("sqlite://{}/hours.db", folder.display());
+        }
         let secret = SecretString::from("a secret of at least 32 characters");
         let store = Store::open(&SecretString::from(url), &secret)
             .await
@@ -321,7 +324,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(24))]
+        #![proptest_config(ProptestConfig::with_cases(12))]
         #[test]
         fn whatever_happens_to_calls_the_counts_are_those_of_a_full_recount(
             steps in prop::collection::vec(step(), 1..40)

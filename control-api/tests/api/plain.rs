@@ -86,6 +86,16 @@ impl Plain {
         }
     }
 
+    /// The first event of that name that is as expected; others are skipped.
+    pub(crate) async fn until(&mut self, name: &str, expected: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let message = self.event(name).await;
+            if expected(&message) {
+                return message;
+            }
+        }
+    }
+
     /// Waits for the end; gives the code.
     pub(crate) async fn close_code(&mut self) -> Option<u16> {
         loop {

@@ -33,39 +33,31 @@ async fn a_client_is_greeted_with_the_state_and_then_told_what_changes() {
     // the first call's beginning may be told once more before
     let second = gateway.hold("room-2", None);
     let id = json!(second.id);
-    let upsert = until(&mut socket, "call-upsert", |call| call["id"] == id).await;
+    let upsert = socket.until("call-upsert", |call| call["id"] == id).await;
     assert_eq!(upsert["clientId"].as_str().map(str::len), Some(36));
-    let event = until(&mut socket, "call_event", |event| event["call"]["id"] == id).await;
+    let event = socket
+        .until("call_event", |event| event["call"]["id"] == id)
+        .await;
     assert_eq!(event["type"], "call_started");
     assert_eq!(event["call"], upsert);
-    until(&mut socket, "active_calls_update", |update| {
-        update["count"] == 2
-    })
-    .await;
+    socket
+        .until("active_calls_update", |update| update["count"] == 2)
+        .await;
 
     let reason = EndReason::new(EndClass::Completed, "participants_left");
     let at = Timestamp::from_unix_ms(clock::wall());
     second.log.send(CallEvent::Ended { at, reason });
-    until(&mut socket, "call-upsert", |call| call["status"] == "ended").await;
-    until(&mut socket, "call_event", |event| {
-        event["type"] == "call_ended"
-    })
-    .await;
+    socket
+        .until("call-upsert", |call| call["status"] == "ended")
+        .await;
+    socket
+        .until("call_event", |event| event["type"] == "call_ended")
+        .await;
     let counted = |update: &Value| update["metrics"]["completed_calls"] == 1;
-    until(&mut socket, "metrics_update", counted).await;
+    socket.until("metrics_update", counted).await;
 
     socket.send("ping", json!({})).await;
     assert!(socket.event("pong").await["timestamp"].is_string());
-}
-
-/// The next event of a name that is as expected; others are skipped.
-async fn until(socket: &mut Socket, name: &str, expected: impl Fn(&Value) -> bool) -> Value {
-    loop {
-        let message = socket.event(name).await;
-        if expected(&message) {
-            return message;
-        }
-    }
 }
 
 #[tokio::test]
@@ -251,11 +243,11 @@ async fn who_listens_is_told_to_everybody_of_the_tenant() {
     socket.event("initial_state").await;
     let path = format!("{}/listen", call.path());
     admin.send(Method::POST, &path).await;
-    let upsert = socket.event("call-upsert").await;
-    assert_eq!(upsert["watchers"][0]["userId"], admin.id.as_str());
+    let watched = |call: &Value| call["watchers"][0]["userId"] == admin.id.as_str();
+    socket.until("call-upsert", watched).await;
     admin.send(Method::DELETE, &path).await;
-    let upsert = socket.event("call-upsert").await;
-    assert_eq!(upsert["watchers"], json!([]));
+    let left = |call: &Value| call["watchers"] == json!([]);
+    socket.until("call-upsert", left).await;
 }
 
 #[tokio::test]
@@ -335,4 +327,47 @@ async fn a_client_that_takes_nothing_is_cut_off_and_the_others_miss_nothing() {
     }
     // it missed most of them, and what it missed was not kept
     assert!(!kept.contains("call-upsert"), "{kept}");
+}
+
+#[tokio::test]
+async fn a_hostile_socket_io_client_is_cut_off_and_harms_nobody() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let mut healthy = Socket::connect(&world, &admin.token).await;
+    healthy.event("initial_state").await;
+    let large = format!("42{}", json!(["ping", "x".repeat(65 * 1024)]));
+    let attachments = r#"45999999-["ping",{"_placeholder":true,"num":0}]"#.to_owned();
+    let not_a_packet = "4nonsense".to_owned();
+    for frame in [large, attachments, not_a_packet] {
+        let mut hostile = Socket::connect(&world, &admin.token).await;
+        hostile.event("initial_state").await;
+        // it may be cut off before it has sent everything
+        let _ = hostile.try_write(frame.clone()).await;
+        for _ in 0..1000 {
+            if hostile.try_write("42[\"ping\"]".to_owned()).await.is_err() {
+                break;
+            }
+        }
+        assert!(hostile.is_cut_off().await, "{frame:.60}");
+    }
+    let mut everywhere = Socket::connect(&world, &admin.token).await;
+    everywhere.event("initial_state").await;
+    for n in 0..1000 {
+        if everywhere
+            .try_write(format!("40/room-{n},{{}}"))
+            .await
+            .is_err()
+        {
+            break;
+        }
+    }
+    let mut half_open = Vec::new();
+    for _ in 0..100 {
+        let path = "/socket.io/?EIO=4&transport=polling";
+        let opened = world.request(Method::GET, path).send().await.unwrap();
+        half_open.push(opened.status());
+    }
+    assert!(half_open.iter().all(|status| *status == StatusCode::OK));
+    healthy.send("ping", json!({})).await;
+    healthy.event("pong").await;
 }

@@ -59,7 +59,13 @@ impl Socket {
     }
 
     async fn write(&mut self, text: String) {
-        self.stream.send(Message::text(text)).await.unwrap();
+        self.try_write(text).await.expect("the connection stays");
+    }
+
+    /// Writes a frame as it is; fails once the server has closed.
+    pub(crate) async fn try_write(&mut self, text: String) -> Result<(), String> {
+        let sent = self.stream.send(Message::text(text)).await;
+        sent.map_err(|error| error.to_string())
     }
 
     /// The next frame that is no ping; `None` when the server has closed.
@@ -86,6 +92,16 @@ impl Socket {
             let mut event: Vec<Value> = serde_json::from_str(text).unwrap();
             if event[0] == name {
                 return event.pop().unwrap();
+            }
+        }
+    }
+
+    /// The first event of that name that is as expected; others are skipped.
+    pub(crate) async fn until(&mut self, name: &str, expected: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let message = self.event(name).await;
+            if expected(&message) {
+                return message;
             }
         }
     }
