@@ -32,6 +32,7 @@ ops=127.0.0.1:$(free_port)
 password=$(python3 -c 'import secrets; print(secrets.token_urlsafe(12))')
 
 SIDETONE_DATA=$data SIDETONE_HTTP=$http SIDETONE_OPS=$ops SIDETONE_ADMIN_PASSWORD=$password \
+  SIDETONE_REGISTRATION=invite \
   target/debug/sidetone demo > "$log" 2>&1 &
 demo=$!
 

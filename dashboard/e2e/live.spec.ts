@@ -1,5 +1,7 @@
-import { expect, test } from "@playwright/test";
+import { expect, test, type Page } from "@playwright/test";
+import type { Preferences } from "../src/wire/Preferences";
 import {
+  ask,
   AUDIBLE,
   expectAccessible,
   expectAudible,
@@ -100,6 +102,55 @@ test("leaving the page stops what is heard", async ({ page }) => {
   await page.getByRole("link", { name: "History" }).click();
   await expect.poll(() => heard(page)).toEqual({});
 });
+
+// a layout is kept for the person: the next test finds the list again
+test.afterEach(async ({ page }) => {
+  const { status, body } = await ask(page, "GET", "/api/me/preferences");
+  if (status !== 200) return;
+  await ask(page, "PUT", "/api/me/preferences", { ...(body as Preferences), layout: "list" });
+});
+
+/** Looks at the live calls in a layout. */
+async function look(page: Page, name: "Tiles" | "Focus: one call large") {
+  const layout = page.getByRole("group", { name: "Layout" });
+  await layout.getByRole("button", { name, exact: true }).click();
+}
+
+test("tiles are heard, pinned and opened, and the layout is kept", async ({ page }) => {
+  await logIn(page);
+  const { id: callId } = await freshCall(page);
+  await look(page, "Tiles");
+  const tile = page.locator(`[data-testid="call-tile"][data-call="${callId}"]`);
+  await tile.getByRole("button", { name: /^Listen to/ }).click();
+  await expectAudible(page, `${callId}/agent`);
+  await tile.getByRole("button", { name: "Mute agent" }).click();
+  await expect.poll(async () => (await heard(page))[`${callId}/agent`] ?? 0).toBeLessThan(AUDIBLE);
+  await tile.getByRole("button", { name: /^Pin/ }).click();
+  await expect(tile.getByRole("button", { name: /^Unpin/ })).toBeVisible();
+  await page.mouse.move(640, 4);
+  await expect(page.getByTestId("call-tile").first()).toHaveAttribute("data-call", callId);
+  await tile.getByRole("button", { name: /^Open the call/ }).click();
+  await expect(page.getByTestId("panel")).toBeVisible();
+  await page.reload();
+  await expect(page.getByTestId("call-tile").first()).toBeVisible();
+  await look(page, "Focus: one call large");
+  await expect(page.getByTestId("panel")).toBeVisible();
+  await expect(page.locator(ROW).first()).toBeVisible();
+});
+
+for (const theme of ["dark", "light"] as const) {
+  test(`tiles are accessible and look right in the ${theme} theme`, async ({ page }) => {
+    await page.emulateMedia({ colorScheme: theme });
+    await logIn(page);
+    const { id: callId } = await freshCall(page);
+    await look(page, "Tiles");
+    const tile = page.locator(`[data-testid="call-tile"][data-call="${callId}"]`);
+    await tile.getByRole("button", { name: /^Listen to/ }).click();
+    await expectAudible(page, `${callId}/agent`);
+    await expectAccessible(page);
+    await keepScreenshot(page, "tiles", theme);
+  });
+}
 
 for (const theme of ["dark", "light"] as const) {
   test(`the live page is accessible and looks right in the ${theme} theme`, async ({ page }) => {

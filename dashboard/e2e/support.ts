@@ -53,6 +53,16 @@ export async function keepScreenshot(page: Page, name: string, theme: "dark" | "
   await page.screenshot({ path: `${screenshots}${name}-${theme}.png`, animations: "disabled" });
 }
 
+/** The page in both themes: accessible in each, and kept as it looks. */
+export async function keepBoth(page: Page, name: string): Promise<void> {
+  for (const theme of ["dark", "light"] as const) {
+    await page.emulateMedia({ colorScheme: theme });
+    await expect(page.locator("html")).toHaveAttribute("data-theme", theme);
+    await expectAccessible(page);
+    await keepScreenshot(page, name, theme);
+  }
+}
+
 /** No serious or critical accessibility violation on what is shown. */
 export async function expectAccessible(page: Page): Promise<void> {
   // a row that is half faded out has no contrast for a moment: without motion there is none

@@ -14,6 +14,18 @@ import { Login } from "@/pages/login";
 // the style guide is no part of a build for production
 const StylePage = import.meta.env.DEV ? lazy(() => import("@/pages/style-page")) : undefined;
 
+const Register = lazy(() => import("@/pages/register"));
+
+/** Where somebody who is not logged in comes in. */
+function Outside() {
+  if (location.pathname !== "/register") return <Login />;
+  return (
+    <Suspense>
+      <Register />
+    </Suspense>
+  );
+}
+
 /** The login page or the shell, depending on whether somebody is logged in. */
 function Door() {
   const me = useMe();
@@ -37,7 +49,7 @@ function Door() {
     );
   }
   return me.data === null ? (
-    <Login />
+    <Outside />
   ) : (
     <Shell key={`${me.data.id} ${me.data.clientId}`} me={me.data} />
   );

@@ -49,6 +49,29 @@ export function useLogin() {
   });
 }
 
+/** Who joins by an invite. */
+export interface Registration extends Credentials {
+  fullName?: string;
+  /** The invite's token. */
+  invite: string;
+}
+
+/** Joins, and is logged in. The invite is used up then, and leaves the address. */
+export function useRegister() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: async ({ fullName, ...registration }: Registration) => {
+      const named = fullName === undefined ? {} : { full_name: fullName };
+      await request("POST", "/api/register", { body: { ...registration, ...named } });
+      return request<Me>("GET", "/api/me");
+    },
+    onSuccess: (me) => {
+      history.replaceState(null, "", "/");
+      become(client, me);
+    },
+  });
+}
+
 /** Logs out and forgets everything that was shown. */
 export function useLogout() {
   const client = useQueryClient();
@@ -100,3 +123,6 @@ export function mayWriteAbout(call: Call, me: Me): boolean {
   if (maySupervise(me)) return true;
   return me.role === "agent" && (call.agentId === me.id || call.agentId === me.username);
 }
+
+/** Whether a role sees figures about all calls. */
+export const maySeeFigures = (me: Me): boolean => maySupervise(me) || me.role === "auditor";

@@ -6,7 +6,7 @@ test("a vendor's report is read as names and values, its summary apart", () => {
     reportOf({
       summary: " Asked for a refund. ",
       cost: 0.1234,
-      successEvaluation: true,
+      successEvaluation: "true",
       structuredData: { order_id: "A-17", items: ["shoe", "sock"], nested: { deep: 1 } },
       costs: { llm: 1 },
       vendorMetadata: { secret: "x" },

@@ -15,6 +15,7 @@ const ENTRIES_MAX = 40;
 const figures = new Intl.NumberFormat(undefined, { maximumFractionDigits: 4 });
 
 function plain(value: unknown): string | undefined {
+  if (value === "true" || value === "false") return plain(value === "true"); // as Vapi says it
   if (typeof value === "string") return value.trim() === "" ? undefined : value.trim();
   if (typeof value === "number") return figures.format(value);
   return typeof value === "boolean" ? (value ? "Yes" : "No") : undefined;

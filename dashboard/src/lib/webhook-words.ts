@@ -55,7 +55,7 @@ export function attemptText({ attempts, status, error, durationMs }: WebhookDeli
         ? ""
         : `Answered ${status}`
       : sentence(error).replace(/\.$/, "");
-  const took = durationMs === undefined ? "" : ` in ${durationMs} ms`;
+  const took = durationMs === undefined || error !== undefined ? "" : ` in ${durationMs} ms`;
   const tries = attempts === 1 ? "" : ` · ${attempts} tries`;
   return `${answer}${took}${tries}`;
 }

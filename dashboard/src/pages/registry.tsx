@@ -1,6 +1,7 @@
 import {
   AudioLines,
   BellRing,
+  ChartLine,
   Disc2,
   Headset,
   History,
@@ -11,7 +12,7 @@ import {
 } from "lucide-react";
 import { lazy, type ComponentType } from "react";
 import { maySeeRecorder } from "@/api/recordings";
-import { maySupervise } from "@/api/session";
+import { maySeeFigures, maySupervise } from "@/api/session";
 import { maySeeTeam } from "@/api/team";
 import type { Me } from "@/wire/Me";
 import { LivePage } from "./live/live-page";
@@ -56,6 +57,15 @@ export const PAGES: readonly PageEntry[] = [
     key: "h",
     isFor: everybody,
     Page: lazy(() => import("./history/history-page")),
+  },
+  {
+    to: "/analytics",
+    name: "Analytics",
+    icon: ChartLine,
+    about: "Figures about the calls of a period",
+    key: "n",
+    isFor: maySeeFigures,
+    Page: lazy(() => import("./analytics/analytics-page")),
   },
   {
     to: "/alerts",

@@ -1,6 +1,7 @@
 import { Headphones, SearchX } from "lucide-react";
 import { useState, type ReactNode } from "react";
 import { DirectionIcon, StatusDot, UpstreamBadge } from "@/components/call-bits";
+import { CopyButton, CopyLine } from "@/components/copy-button";
 import { FilterMenu } from "@/components/filter-menu";
 import { Light } from "@/components/recording-light";
 import { Badge } from "@/components/ui/badge";
@@ -10,6 +11,8 @@ import { Kbd } from "@/components/ui/kbd";
 import { Notice } from "@/components/ui/notice";
 import { Skeleton } from "@/components/ui/skeleton";
 import { Slider } from "@/components/ui/slider";
+import { BarList } from "./analytics/bar-list";
+import { HeatMap } from "./analytics/heat-map";
 
 const VARIANTS = ["primary", "outline", "quiet", "on", "danger", "destroy"] as const;
 const STATUSES = ["connecting", "connected", "on_hold", "transferring", "ended"] as const;
@@ -24,12 +27,45 @@ const LAMPS = [
 ] as const;
 const COLORS = ["customer", "agent", "accent", "good", "warn", "bad", "idle"] as const;
 
+/** A week that is busiest at noon of its days in the middle. */
+const HEAT = Array.from({ length: 7 }, (_, day) =>
+  Array.from({ length: 24 }, (_, hour) =>
+    Math.max(0, 20 - 3 * Math.abs(day - 2) - 2 * Math.abs(hour - 12)),
+  ),
+);
+
 function Row({ name, children }: { name: string; children: ReactNode }) {
   return (
     <div className="grid gap-2">
       <h3 className="text-xs text-ink-soft">{name}</h3>
       <div className="flex flex-wrap items-center gap-3">{children}</div>
     </div>
+  );
+}
+
+function Figures() {
+  return (
+    <>
+      <Row name="Secrets and texts to copy">
+        <CopyButton text="copied" what="a sample" />
+        <div className="w-80">
+          <CopyLine text="https://calls.example.com/api/webhooks" what="a sample" />
+        </div>
+      </Row>
+      <Row name="Charts">
+        <div className="w-full">
+          <BarList
+            bars={[
+              { key: "a", name: "Completed", share: 0.7, text: "70 %" },
+              { key: "b", name: "Voicemail", share: 0.2, text: "20 %" },
+            ]}
+          />
+        </div>
+        <div className="w-full">
+          <HeatMap grid={HEAT} />
+        </div>
+      </Row>
+    </>
   );
 }
 
@@ -68,6 +104,7 @@ function Samples() {
         />
         <Kbd>L</Kbd>
       </Row>
+      <Figures />
       <Row name="Calls">
         {STATUSES.map((status) => (
           <StatusDot key={status} status={status} />

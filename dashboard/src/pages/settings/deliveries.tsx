@@ -86,7 +86,7 @@ function DeliveryRow({ delivery, subscriptionId }: RowProps) {
           <time
             dateTime={delivery.createdAt}
             title={momentWithZone(delivery.createdAt)}
-            className="text-ink-soft tabular-nums"
+            className="whitespace-nowrap text-ink-soft tabular-nums"
           >
             {moment(delivery.createdAt, serverNow())}
           </time>

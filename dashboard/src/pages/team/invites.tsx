@@ -51,7 +51,7 @@ export function Invites({ me }: { me: Me }) {
             <Empty
               icon={MailPlus}
               title="No invites"
-              text="Make one and send its token to whoever is to join."
+              text="Make one and send its address to whoever is to join."
             >
               {add}
             </Empty>
@@ -70,9 +70,9 @@ export function Invites({ me }: { me: Me }) {
         onClose={() => setRevoked(undefined)}
       />
       <SecretOnce
-        secret={token}
+        secret={token === undefined ? undefined : `${location.origin}/register#${token}`}
         title="The invite"
-        description={`Whoever has it may join ${me.clientName}, once. It is sent as “invite” to POST /api/register.`}
+        description={`Whoever opens this address may join ${me.clientName}, once.`}
         what="the invite"
         onClose={() => setToken(undefined)}
       />
@@ -146,7 +146,7 @@ function InviteForm({ onClose, onToken }: FormProps) {
       open
       onOpenChange={onClose}
       title="Invite somebody"
-      description="Its token is shown once, when it is made."
+      description="Its address is shown once, when it is made, and is good for seven days."
       act="Make the invite"
       pending={invite.isPending}
       error={errors.general}
