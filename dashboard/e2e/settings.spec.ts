@@ -31,7 +31,7 @@ test("a vendor's account is added, and its calls are known by their webhooks", a
   const ids = (body as { items: { upstreamCallId: string }[] }).items.map(
     ({ upstreamCallId }) => upstreamCallId,
   );
-  expect(ids).toEqual([call.id]);
+  expect(ids).toContain(call.id);
   expect(await tell("ended", "certainly-a-secret")).toBe(200);
 
   await card.getByRole("button", { name: "Test" }).click();

@@ -74,10 +74,10 @@ export const CallTile = memo(function CallTile(props: Props) {
       </div>
       <button
         type="button"
-        aria-label={`Open the call with ${customerLabel(call)}`}
         onClick={() => onOpen(call.id)}
-        className="mt-1.5 grid min-w-0 gap-1.5 rounded text-left"
+        className="relative mt-1.5 grid min-w-0 gap-1.5 rounded text-left"
       >
+        <span className="sr-only">Open the call with </span>
         <PartyLine callId={call.id} party="customer" name={customerLabel(call)} live={!ended} />
         <PartyLine callId={call.id} party="agent" name={agentLabel(call)} live={!ended} />
         <LastLine callId={call.id} />
