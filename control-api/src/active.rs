@@ -3,6 +3,8 @@
 //! Counts of a tenant are remembered for a second, and until this process learns of a change. When
 //! a branch's count changes, its tenant's clients are told, at most once a second.
 
+pub(crate) mod mirror;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -29,6 +31,8 @@ struct State {
     counts: HashMap<TenantId, (Instant, u64)>,
     /// Branches whose calls changed since they were last counted.
     changed: HashSet<(TenantId, BranchId)>,
+    /// Clients whose calls changed since that was last written to Redis.
+    touched: HashSet<TenantId>,
     /// What was told last.
     told: HashMap<BranchId, u64>,
 }
@@ -60,6 +64,7 @@ impl Active {
         let branch = call.branch_id.as_deref().and_then(|id| id.parse().ok());
         let mut state = self.lock();
         state.counts.remove(&call.client_id);
+        state.touched.insert(call.client_id);
         if let Some(branch) = branch {
             state.changed.insert((call.client_id, branch));
         }
@@ -72,6 +77,10 @@ impl Active {
 
     fn take_changed(&self) -> HashSet<(TenantId, BranchId)> {
         std::mem::take(&mut self.lock().changed)
+    }
+
+    fn take_touched(&self) -> HashSet<TenantId> {
+        std::mem::take(&mut self.lock().touched)
     }
 
     /// Whether a count is another than was told last; it counts as told then.

@@ -96,13 +96,13 @@ pub struct Api {
     stored: Condition,
     started: Timestamp,
     last_beat: Option<Timestamp>,
-    link: Option<realtime::Link>,
+    redis: Option<(realtime::Link, Condition)>,
     first_password: Option<SecretString>,
 }
 
 /// Opens the database and brings it up to date, makes the first user if there is none, binds the
 /// public listener. Events are taken from `fleet` once it runs; `readiness` gets the conditions
-/// `database` and `objects`. Recordings lie in `objects`; `keyring` opens their keys.
+/// `database` and `objects`, and `redis` where it is configured. Recordings lie in `objects`; `keyring` opens their keys.
 ///
 /// # Errors
 /// When the database or the listener is not to be had; the text names the setting.
@@ -190,7 +190,7 @@ pub async fn load_with(
         stored,
         started: now(),
         last_beat,
-        link,
+        redis: link.map(|link| (link, readiness.condition("redis"))),
         first_password,
     })
 }
@@ -305,8 +305,12 @@ impl Api {
         lifecycle.spawn_vital("alerts", alerts);
         let webhooks = webhooks::run(app.clone(), lifecycle.clone());
         lifecycle.spawn_vital("webhooks", webhooks);
-        let relay = realtime::relay::run(app.clone(), self.link, lifecycle.clone());
-        lifecycle.spawn_vital("relay", relay);
+        if let Some((link, redis)) = self.redis {
+            let mirror = active::mirror::run(app.clone(), link.client(), lifecycle.clone());
+            lifecycle.spawn_vital("active calls in Redis", mirror);
+            let relay = realtime::relay::run(app.clone(), link, redis, lifecycle.clone());
+            lifecycle.spawn_vital("relay", relay);
+        }
         let settling = settling::run(app.clone(), lifecycle.clone());
         lifecycle.spawn_vital("settling", settling);
         let fetching = vendor::run(app.clone(), lifecycle.clone());

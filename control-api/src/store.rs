@@ -92,7 +92,7 @@ pub(crate) use watchers::Watched;
 const POOL: u32 = 8;
 
 /// How long a request waits for a connection before it is told that the database is away.
-const ACQUIRE: Duration = Duration::from_secs(5);
+const ACQUIRE: Duration = Duration::from_secs(2);
 
 /// How long SQLite waits for another writer, in milliseconds; what is erased (keys above all) is
 /// overwritten in its file.

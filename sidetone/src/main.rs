@@ -18,11 +18,11 @@ async fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::All => {
             let settings = Settings::load()?;
-            telemetry::init(settings.log.format)?;
+            let _telemetry = telemetry::init(&settings.log)?;
             Box::pin(all::run(&settings)).await?;
         }
         Command::Demo(options) => {
-            telemetry::init_with(LogFormat::Text, demo::LOG_FILTER)?;
+            let _telemetry = telemetry::init_with(LogFormat::Text, demo::LOG_FILTER, None)?;
             Box::pin(demo::run(options)).await?;
         }
         Command::Migrate => control_api::migrate(&Settings::load()?).await?,

@@ -14,6 +14,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sidetone_service::backoff::Backoff;
+use sidetone_service::ops::Condition;
 use sidetone_service::{Lifecycle, clock};
 use sidetone_wire::socket::CallEventType;
 use sidetone_wire::{Call, TenantId, UserId};
@@ -132,32 +133,39 @@ impl Relay {
     }
 }
 
-/// Keeps the connection until the process drains.
+impl Link {
+    /// For a further connection to the same Redis.
+    pub(crate) fn client(&self) -> redis::Client {
+        self.client.clone()
+    }
+}
+
+/// Keeps the connection until the process drains. The condition is that of Redis.
 pub(crate) async fn run(
     app: Arc<App>,
-    link: Option<Link>,
+    mut link: Link,
+    redis: Condition,
     lifecycle: Lifecycle,
 ) -> anyhow::Result<()> {
-    let Some(mut link) = link else {
-        lifecycle.draining().await;
-        return Ok(());
-    };
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     let mut again = false;
     loop {
         let ended = tokio::select! {
-            ended = run_once(&app, &mut link, again, &mut backoff) => ended,
+            ended = run_once(&app, &mut link, &redis, again, &mut backoff) => ended,
             () = lifecycle.draining() => return Ok(()),
         };
         again = true;
         let wait = backoff.wait();
-        match ended {
-            Ok(()) => warn!(
-                ?wait,
-                "Redis closed the connection: clients of other processes wait"
-            ),
-            Err(error) => warn!(%error, ?wait, "Redis is away: clients of other processes wait"),
-        }
+        let reason = match ended {
+            Ok(()) => "the connection was closed".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        warn!(
+            reason,
+            ?wait,
+            "Redis is away: clients of other processes wait"
+        );
+        redis.not_ready(format!("REDIS_URL: {reason}"));
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = lifecycle.draining() => return Ok(()),
@@ -168,12 +176,14 @@ pub(crate) async fn run(
 async fn run_once(
     app: &Arc<App>,
     link: &mut Link,
+    redis: &Condition,
     again: bool,
     backoff: &mut Backoff,
 ) -> redis::RedisResult<()> {
     let mut incoming = link.client.get_async_pubsub().await?;
     incoming.subscribe(CHANNEL).await?;
     let mut outgoing = link.client.get_multiplexed_async_connection().await?;
+    redis.ready();
     info!("real-time events are shared over Redis");
     *backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     if again {

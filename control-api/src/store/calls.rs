@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use sidetone_wire::socket::CallEventType;
 use sidetone_wire::{
-    Call, CallId, CallStatus, Control, Direction, EndReason, RecordingFlag, RecordingId, Timestamp,
-    Upstream,
+    Call, CallId, CallStatus, Control, Direction, EndReason, RecordingFlag, RecordingId, TenantId,
+    Timestamp, Upstream,
 };
 use sqlx::any::AnyRow;
 
@@ -277,6 +277,17 @@ impl Tenant {
 }
 
 impl Store {
+    /// How many calls are active, of each client that has some.
+    pub(crate) async fn active_counts(&self) -> Result<HashMap<TenantId, u64>> {
+        let rows = sqlx::query(
+            "SELECT client_id, COUNT(*) AS n FROM calls WHERE ended_at IS NULL GROUP BY client_id",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let count = |row: &AnyRow| Ok((row.parsed("client_id")?, row.unsigned("n")?));
+        rows.iter().map(count).collect()
+    }
+
     /// Active calls that gateways found and that nobody has given a sign of life for since `before`,
     /// at most `limit`, the longest silent first. Not those of vendors, who tell us in their own
     /// time.

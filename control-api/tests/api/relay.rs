@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use redis::AsyncTypedCommands as _;
 use reqwest::Method;
 use serde_json::{Value, json};
+use sidetone_service::clock;
 use sidetone_testkit::{RedisServer, database};
-use sidetone_wire::CallEvent;
+use sidetone_wire::{CallEvent, EndClass, EndReason, Timestamp};
 
 use crate::plain::Plain;
 use crate::socket::Socket;
-use crate::world::World;
+use crate::world::{World, within};
 
 /// Two processes that share everything that processes share.
 async fn pair(redis: &RedisServer) -> (World, World) {
@@ -79,6 +81,11 @@ async fn without_redis_each_process_tells_its_own_and_afterwards_all_again() {
     hears(&first, &mut other).await;
 
     redis.kill();
+    let away = async || {
+        let problems = first.readiness.problems();
+        problems.iter().any(|it| it.starts_with("redis: REDIS_URL"))
+    };
+    assert!(within(away).await);
     let alone = first.gateway().hold("alone", None);
     while own.event("call-upsert").await["id"] != alone.id.to_string() {}
 
@@ -92,6 +99,47 @@ async fn without_redis_each_process_tells_its_own_and_afterwards_all_again() {
     };
     assert!(state["metrics"]["active_calls"].as_u64() >= Some(2));
     hears(&first, &mut other).await;
+    assert!(within(async || first.readiness.problems().is_empty()).await);
     other.send("ping", json!({})).await;
     other.event("pong").await;
+}
+
+#[tokio::test]
+async fn active_calls_and_their_counts_are_in_redis_for_others_also_after_it_lost_them() {
+    let mut redis = RedisServer::start().await.unwrap();
+    let world = World::with(&[("REDIS_URL", &redis.url())]).await;
+    let admin = world.admin().await;
+    let me = admin.read("/api/me").await;
+    let client_id = me["clientId"].as_str().unwrap();
+    let key = format!("sidetone:active:{client_id}");
+    let gateway = world.gateway();
+    let (first, second) = (gateway.hold("one", None), gateway.hold("two", None));
+
+    let client = redis::Client::open(redis.url()).unwrap();
+    let counted = async |count: Option<&str>, global: &str| {
+        let Ok(mut redis) = client.get_multiplexed_async_connection().await else {
+            return false;
+        };
+        let counts = redis.hgetall("sidetone:active:counts").await.unwrap();
+        let of = |name: &str| counts.get(name).map(String::as_str);
+        of(client_id) == count && of("global") == Some(global)
+    };
+    assert!(within(async || counted(Some("2"), "2").await).await);
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let listed = connection.hgetall(&key).await.unwrap();
+    let shown = admin.read(&first.path()).await;
+    let call: Value = serde_json::from_str(&listed[&first.id.to_string()]).unwrap();
+    assert_eq!((listed.len(), &call["id"]), (2, &shown["id"]));
+    assert_eq!(call["livekitRoomName"], "one");
+
+    redis.restart().await.unwrap();
+    assert!(within(async || counted(Some("2"), "2").await).await);
+    for call in [&first, &second] {
+        let reason = EndReason::new(EndClass::Completed, "participants_left");
+        let at = Timestamp::from_unix_ms(clock::wall());
+        call.log.send(CallEvent::Ended { at, reason });
+    }
+    assert!(within(async || counted(None, "0").await).await);
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    assert!(connection.hgetall(&key).await.unwrap().is_empty());
 }

@@ -34,6 +34,7 @@ const CUSTOMER: &str = "Carla Customer";
 const DEADLINE: Duration = Duration::from_secs(10);
 
 pub(crate) struct World {
+    pub(crate) readiness: Readiness,
     pub(crate) url: String,
     pub(crate) fleet: Fleet,
     pub(crate) ledger: Arc<dyn Ledger>,
@@ -135,6 +136,7 @@ impl World {
         lifecycle.spawn_vital("control-api", api.run(lifecycle.clone()));
         Self {
             url,
+            readiness,
             fleet,
             ledger,
             objects,

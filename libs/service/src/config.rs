@@ -214,6 +214,8 @@ pub struct Upstreams {
 pub struct Log {
     /// `SIDETONE_LOG`: default `text`.
     pub format: LogFormat,
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`: the collector of traces. Default none: no traces.
+    pub otlp_endpoint: Option<String>,
 }
 
 /// How much is forgiven.

@@ -170,7 +170,8 @@ async fn kill(system: &mut System, talks: &mut [Talk]) -> Vec<[u64; 2]> {
         leaving.spawn(async move {
             tokio::time::sleep(after).await;
             for party in parties {
-                party.leave().await.unwrap();
+                // one that the server has lost meanwhile is out as well
+                drop(party.leave().await);
             }
         });
     }

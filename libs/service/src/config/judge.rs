@@ -58,6 +58,16 @@ pub(super) fn judge(settings: &Settings, problems: &mut Vec<Problem>) {
             );
         }
     }
+    if let Some(collector) = &settings.log.otlp_endpoint
+        && !["http://", "https://"]
+            .iter()
+            .any(|scheme| collector.starts_with(scheme))
+    {
+        wrong(
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "begins with none of http://, https://".to_owned(),
+        );
+    }
     if !(5..=43_200).contains(&settings.session.minutes) {
         let minutes = settings.session.minutes;
         wrong(

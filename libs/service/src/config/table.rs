@@ -288,6 +288,14 @@ pub const SETTINGS: &[Setting] = &[
         "text",
         "`text` or `json`; goes to standard error. `RUST_LOG` chooses what is logged.",
     ),
+    setting(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "log.otlp_endpoint",
+        Kind::Text,
+        "",
+        "`http://` or `https://` address of an OpenTelemetry collector, for example `http://127.0.0.1:4318`: spans of requests and calls are sent there (OTLP over HTTP, protobuf). The exporter also reads `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_TRACES_SAMPLER` and `OTEL_BSP_*` from the environment.",
+    )
+    .told("none"),
     not_yet(
         "SIDETONE_AUDIOSOCKET",
         "ingress.audiosocket",
