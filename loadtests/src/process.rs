@@ -42,6 +42,28 @@ impl Usage {
         })
     }
 
+    /// Of a process with its children, those that have ended included.
+    pub(crate) fn of_family(pid: u32) -> Result<Self> {
+        let mut all = Self::of(pid)?;
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        let after_name = stat.rsplit_once(')').context("stat has a name")?.1;
+        let fields: Vec<&str> = after_name.split_whitespace().collect();
+        for ended in [13, 14] {
+            all.user += Duration::from_secs_f64(fields[ended].parse::<f64>()? / TICKS);
+        }
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
+        for child in children.split_whitespace() {
+            // one that has just ended is in its parent's account next time
+            let Ok(used) = Self::of(child.parse()?) else {
+                continue;
+            };
+            all.user += used.user;
+            all.system += used.system;
+            all.resident_kib += used.resident_kib;
+        }
+        Ok(all)
+    }
+
     /// What was used since `before`.
     pub(crate) fn since(&self, before: &Self) -> Self {
         Self {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -186,5 +186,33 @@ async fn urls_that_lead_inside_are_refused_in_every_field_and_nobody_is_dialled(
             assert_eq!(answer["errors"][0]["field"], field, "{what}");
         }
     }
+    assert_eq!(canary.connects.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_webhook_goes_to_no_address_inside_whatever_its_url_says() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let canary = Canary::new().await;
+    let path = "/api/webhook-subscriptions";
+    let (mut refused, mut dialled) = (0, 0);
+    for url in urls(["http", "https"], canary.port) {
+        let body = json!({"url": url, "events": ["call.started"]});
+        let (status, answer) = admin.post(path, &body).await;
+        if status == StatusCode::UNPROCESSABLE_ENTITY {
+            assert_eq!(answer["errors"][0]["field"], "url", "{url:?}: {answer}");
+            refused += 1;
+            continue;
+        }
+        // a name that says nothing about where it leads is looked up when it is dialled
+        assert_eq!(status, StatusCode::CREATED, "{url:?}: {answer}");
+        let one = format!("{path}/{}", answer["id"].as_str().unwrap());
+        let (status, answer) = admin.post(&format!("{one}/test"), &json!({})).await;
+        assert_eq!(status, StatusCode::OK, "{url:?}: {answer}");
+        assert_ne!(answer["state"], "delivered", "{url:?}: {answer}");
+        admin.send(Method::DELETE, &one).await;
+        dialled += 1;
+    }
+    assert!(refused >= 150 && dialled > 0, "{refused} and {dialled}");
     assert_eq!(canary.connects.load(Ordering::SeqCst), 0);
 }

@@ -23,9 +23,9 @@ pub(super) async fn seed(database: &str, calls: u64) -> Result<()> {
     // one statement: the database makes the rows itself
     let sql = format!(
         "WITH RECURSIVE counted (n) AS \
-           (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < {calls}), \
+           (SELECT CAST(1 AS BIGINT) UNION ALL SELECT n + 1 FROM counted WHERE n < {calls}), \
          timed (n, began) AS \
-           (SELECT n, CAST({first} AS BIGINT) + CAST(n AS BIGINT) * {step} FROM counted) \
+           (SELECT n, CAST({first} AS BIGINT) + n * {step} FROM counted) \
          INSERT INTO calls (id, client_id, upstream, upstream_call_id, direction, from_party, \
            to_party, agent_id, agent_name, status, end_class, end_code, outcome, started_at, \
            answered_at, ended_at, control_since, seen_at) \
