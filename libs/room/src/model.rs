@@ -211,6 +211,14 @@ pub enum Audience {
     Only(Vec<String>),
     /// Only these identities, each for the tracks named.
     Tracks(Vec<(String, Vec<LocalTrack>)>),
+    /// Some identities for every track, others for the tracks named. Said before the first track
+    /// is announced, the first of them hear each track from its first packet on.
+    Mixed {
+        /// For every track.
+        all: Vec<String>,
+        /// For the tracks named.
+        some: Vec<(String, Vec<LocalTrack>)>,
+    },
 }
 
 #[cfg(test)]

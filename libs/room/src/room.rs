@@ -230,21 +230,17 @@ impl Room {
                     .map(|i| permission(i, true, Vec::new()))
                     .collect(),
             ),
-            Audience::Tracks(named) => {
-                let sids = |tracks: &[LocalTrack]| {
-                    tracks
-                        .iter()
-                        .filter_map(|t| self.locals.sid(*t))
-                        .map(str::to_owned)
-                        .collect()
-                };
-                (
-                    false,
-                    named
-                        .iter()
-                        .map(|(i, t)| permission(i, false, sids(t)))
-                        .collect(),
-                )
+            Audience::Tracks(named) => (
+                false,
+                named
+                    .iter()
+                    .map(|(i, t)| permission(i, false, self.sids(t)))
+                    .collect(),
+            ),
+            Audience::Mixed { all, some } => {
+                let all = all.iter().map(|i| permission(i, true, Vec::new()));
+                let some = some.iter().map(|(i, t)| permission(i, false, self.sids(t)));
+                (false, all.chain(some).collect())
             }
         };
         let permission = proto::SubscriptionPermission {
@@ -252,6 +248,12 @@ impl Room {
             track_permissions,
         };
         self.request(Request::SubscriptionPermission(permission));
+    }
+
+    /// The sids of tracks that have one.
+    fn sids(&self, tracks: &[LocalTrack]) -> Vec<String> {
+        let sids = tracks.iter().filter_map(|track| self.locals.sid(*track));
+        sids.map(str::to_owned).collect()
     }
 
     /// Sends a text stream on a topic, to these identities or to everybody.

@@ -137,6 +137,73 @@ impl RoomService {
         updated.map(drop).map_err(|e| self.error(&e))
     }
 
+    /// Lets a listener of a room publish microphones and nothing else, or nothing at all.
+    pub async fn permit_microphone(
+        &self,
+        room: &str,
+        identity: &str,
+        permitted: bool,
+    ) -> Result<(), Error> {
+        let permission = livekit_protocol::ParticipantPermission {
+            can_publish: permitted,
+            can_publish_sources: vec![livekit_protocol::TrackSource::Microphone as i32],
+            can_subscribe: true,
+            can_publish_data: false,
+            ..Default::default()
+        };
+        let options = livekit_api::services::room::UpdateParticipantOptions {
+            permission: Some(permission),
+            ..Default::default()
+        };
+        let updated = self.client.update_participant(room, identity, options);
+        updated.await.map(drop).map_err(|e| self.error(&e))
+    }
+
+    /// Mutes a track for everybody, or unmutes it, which servers refuse unless their
+    /// configuration has `room.enable_remote_unmute`.
+    pub async fn mute(
+        &self,
+        room: &str,
+        identity: &str,
+        sid: &str,
+        muted: bool,
+    ) -> Result<(), Error> {
+        let muted = self.client.mute_published_track(room, identity, sid, muted);
+        muted.await.map(drop).map_err(|e| self.error(&e))
+    }
+
+    /// Lets a participant hear tracks, or no longer, whatever they asked for themselves.
+    pub async fn subscribe(
+        &self,
+        room: &str,
+        identity: &str,
+        sids: &[String],
+        subscribe: bool,
+    ) -> Result<(), Error> {
+        let updated = self
+            .client
+            .update_subscriptions(room, identity, sids.to_vec(), subscribe);
+        updated.await.map_err(|e| self.error(&e))
+    }
+
+    /// Sends a data packet to a participant, from nobody.
+    pub async fn send_data(
+        &self,
+        room: &str,
+        identity: &str,
+        topic: &str,
+        data: Vec<u8>,
+    ) -> Result<(), Error> {
+        let options = livekit_api::services::room::SendDataOptions {
+            kind: livekit_protocol::data_packet::Kind::Reliable,
+            topic: Some(topic.to_owned()),
+            destination_identities: vec![identity.to_owned()],
+            ..Default::default()
+        };
+        let sent = self.client.send_data(room, data, options);
+        sent.await.map_err(|e| self.error(&e))
+    }
+
     fn error(&self, error: &ServiceError) -> Error {
         let url = self.url.clone();
         match error {
