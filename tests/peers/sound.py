@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 
 import numpy as np
 from livekit import rtc
@@ -11,6 +12,7 @@ from livekit import rtc
 RATE_HZ = 48_000
 FRAME_SAMPLES = 480
 WINDOW_SAMPLES = 19_200  # 400 ms
+SILENT_AFTER_S = 0.3  # a track that gives no frames for so long is not heard
 
 
 class ToneSource:
@@ -44,6 +46,7 @@ class Ear:
         self.name = name
         self.sid = track.sid
         self.received_samples = 0
+        self.last_at = 0.0
         self.window = np.zeros(0, dtype=np.int16)
         self.stream = rtc.AudioStream(track, sample_rate=RATE_HZ, num_channels=1)
         self.task = asyncio.create_task(self._listen())
@@ -52,12 +55,16 @@ class Ear:
         async for heard in self.stream:
             pcm = np.frombuffer(heard.frame.data, dtype=np.int16)
             self.received_samples += len(pcm)
+            self.last_at = time.monotonic()
             self.window = np.concatenate([self.window, pcm])[-WINDOW_SAMPLES:]
+
+    def _is_silent(self) -> bool:
+        return time.monotonic() - self.last_at > SILENT_AFTER_S
 
     def level_dbfs(self, hz: float) -> float:
         """Level of the tone of `hz`; 0 is a full-scale sine, -200 is nothing."""
         count = len(self.window)
-        if count < WINDOW_SAMPLES:
+        if count < WINDOW_SAMPLES or self._is_silent():
             return -200.0
         turn = 2 * math.pi * np.arange(count) / count
         weights = (
@@ -72,7 +79,7 @@ class Ear:
 
     def rms_dbfs(self) -> float:
         """Loudness of everything heard; 0 is a full-scale square wave, -200 is nothing."""
-        if not len(self.window):
+        if not len(self.window) or self._is_silent():
             return -200.0
         rms = math.sqrt(np.mean((self.window / 32_768.0) ** 2))
         return 20 * math.log10(rms) if rms > 1e-10 else -200.0
