@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::active::Active;
 use crate::alerts::Alerts;
+use crate::allowance::Allowance;
 use crate::auth::{Attempts, Origins, Passwords, Tokens, secret};
 use crate::figures::Figures;
 use crate::inbound::accounts::Accounts;
@@ -46,6 +47,10 @@ pub(crate) struct App {
     /// Where reports of calls are handed in.
     pub(crate) ingest: Ingest,
     pub(crate) settling: Settling,
+    /// The same for who has a call and who is heard.
+    pub(crate) floors: Settling,
+    /// How often people may act on calls.
+    pub(crate) acts: Allowance,
     /// There is something to be erased.
     pub(crate) erasing: Notify,
     pub(crate) clock: TrustedClock,
@@ -179,9 +184,11 @@ impl App {
     /// Closes what a session, which is over, has open: its sockets, and what it listens to.
     async fn cut_session(&self, user: UserId, session: Uuid) -> store::Result<()> {
         self.realtime.disconnect_session(session);
+        let released = self.store.release_session(session, now()).await?;
         let watched = self.store.unwatch_session(session).await?;
         self.withdraw(user, session, &watched).await?;
         self.tell_watched(&watched).await;
+        self.tell_released(released).await;
         Ok(())
     }
 
@@ -189,9 +196,11 @@ impl App {
     pub(crate) async fn end_user(&self, tenant: TenantId, user: UserId) -> store::Result<()> {
         self.store.tenant(tenant).revoke_user(user, now()).await?;
         self.realtime.disconnect_user(tenant, user);
+        let released = self.store.release_user(user, now()).await?;
         let watched = self.store.unwatch_user(user).await?;
         self.fleet.command_all(Command::UnlistenAll { user }).await;
         self.tell_watched(&watched).await;
+        self.tell_released(released).await;
         Ok(())
     }
 

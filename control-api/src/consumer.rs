@@ -10,7 +10,7 @@ use sidetone_fleet::Events;
 use sidetone_service::backoff::Backoff;
 use sidetone_service::{Lifecycle, clock};
 use sidetone_wire::socket::CallEventType;
-use sidetone_wire::{CallEvent, Consent, Numbered};
+use sidetone_wire::{Call, CallEvent, Consent, Numbered};
 use tracing::{debug, error, info, warn};
 
 use crate::app::{App, now};
@@ -43,8 +43,15 @@ pub(crate) async fn run(
             event,
             CallEvent::RecordingStarted { .. } | CallEvent::RecordingPaused { .. }
         );
+        let found = matches!(event, CallEvent::Facts(_));
+        let lost = matches!(event, CallEvent::SupervisorLost { .. });
         delivery.taken();
         if let Some(applied) = applied {
+            // whoever carries a call knows only what it was told itself
+            let Call { control, muted, .. } = &applied.call;
+            if lost || (found && (control.version > 0 || !muted.is_empty())) {
+                app.set_floor_soon(applied.call.id);
+            }
             // what was decided while the take began or the rule spoke may not have been heard
             let call = &applied.call;
             let paused = call.recording.paused_by.is_some() || call.consent == Consent::Denied;
@@ -87,7 +94,19 @@ fn refused(event: &Numbered, error: &store::Error) {
 }
 
 async fn tell(app: &App, applied: Applied) {
-    let Applied { kind, mut call } = applied;
+    let Applied {
+        kind,
+        mut call,
+        control_changed,
+    } = applied;
+    if control_changed {
+        let by = match kind {
+            CallEventType::Ended => "rule:call_ended",
+            CallEventType::Started | CallEventType::Updated => "rule:supervisor_lost",
+        };
+        let control = call.control.clone();
+        app.tell_control(call.client_id, call.id, control, by).await;
+    }
     match kind {
         CallEventType::Started => info!(call = %call.id, upstream = %call.upstream, "call"),
         CallEventType::Updated => debug!(call = %call.id, "call changed"),

@@ -6,6 +6,7 @@
 mod active;
 mod agents;
 mod alerts;
+mod allowance;
 mod analytics;
 mod app;
 mod assets;
@@ -14,8 +15,10 @@ mod auth;
 mod calls;
 mod check;
 mod consumer;
+mod control;
 mod extract;
 mod figures;
+mod floors;
 #[doc(hidden)]
 pub mod fuzzing;
 mod inbound;
@@ -59,6 +62,7 @@ use tracing::info;
 
 use active::Active;
 use alerts::Alerts;
+use allowance::Allowance;
 use app::{App, now, since_boot_ms};
 use auth::{Attempts, Origins, Passwords, Tokens};
 use figures::Figures;
@@ -137,10 +141,7 @@ pub async fn load_with(
     store.forget_watchers().await?;
     store.recount().await?;
     let last_beat = store.last_beat(sweeper::PART).await?;
-    let address = settings.server.http;
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("SIDETONE_HTTP: cannot listen on {address}"))?;
+    let listener = listen(settings.server.http).await?;
     let figures = Arc::new(Figures::default());
     let (relay, link) = Relay::new(settings.redis.url.as_ref()).context("REDIS_URL")?;
     let (sockets, realtime) = Realtime::new(figures.clone(), relay);
@@ -163,6 +164,8 @@ pub async fn load_with(
         accounts: Accounts::default(),
         ingest,
         settling: Settling::default(),
+        floors: Settling::default(),
+        acts: Allowance::default(),
         erasing: Notify::new(),
         clock,
         objects,
@@ -193,6 +196,11 @@ pub async fn load_with(
         redis: link.map(|link| (link, readiness.condition("redis"))),
         first_password,
     })
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    listener.with_context(|| format!("SIDETONE_HTTP: cannot listen on {address}"))
 }
 
 /// What is kept on the disk for a while: renditions, and vendors' files on their way.
@@ -313,6 +321,8 @@ impl Api {
         }
         let settling = settling::run(app.clone(), lifecycle.clone());
         lifecycle.spawn_vital("settling", settling);
+        let floors = floors::run(app.clone(), lifecycle.clone());
+        lifecycle.spawn_vital("floors", floors);
         let fetching = vendor::run(app.clone(), lifecycle.clone());
         lifecycle.spawn_vital("vendor recordings", fetching);
         let retention = retention::run(app.clone(), lifecycle.clone());

@@ -103,6 +103,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(r::pausing::resume))
         .routes(routes!(r::consent::set))
         .routes(routes!(r::retention::get, r::retention::set))
+        .merge(control())
         .merge(notes())
         .merge(watch())
         .routes(routes!(r::audio::audio))
@@ -158,6 +159,18 @@ fn people(router: OpenApiRouter<Arc<App>>) -> OpenApiRouter<Arc<App>> {
         .routes(routes!(r::members::update, r::members::remove))
         .routes(routes!(r::audit::list))
         .routes(routes!(r::audit::verify))
+}
+
+/// Who has a call, who speaks in it, and who is heard.
+fn control() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(r::takeover::take_over))
+        .routes(routes!(r::takeover::take_over_of))
+        .routes(routes!(r::takeover::force_transfer))
+        .routes(routes!(r::takeover::hand_back))
+        .routes(routes!(r::talk::talk))
+        .routes(routes!(r::talk::mute))
+        .routes(routes!(r::talk::end))
 }
 
 /// What people write about calls, and how they like to see them.

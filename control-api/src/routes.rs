@@ -1,5 +1,6 @@
 //! One file per route: its refusals, its handler, its description.
 
+pub(crate) mod acts;
 pub(crate) mod agents;
 pub(crate) mod alert_rules;
 pub(crate) mod alerts;
@@ -39,6 +40,8 @@ pub(crate) mod sign_up;
 pub(crate) mod subscriptions;
 pub(crate) mod switch;
 pub(crate) mod tags;
+pub(crate) mod takeover;
+pub(crate) mod talk;
 pub(crate) mod text;
 pub(crate) mod transcript;
 pub(crate) mod users;

@@ -22,7 +22,7 @@ const LANES: usize = 256;
 /// How often what the holder is told may turn out to be stale before it is left to the next round.
 const ROUNDS: usize = 3;
 /// How often pauses that are over are looked for: a pause is at most that much too long.
-const TICK: Duration = Duration::from_secs(1);
+pub(crate) const TICK: Duration = Duration::from_secs(1);
 
 /// The order of changes, and what could not be told yet.
 pub(crate) struct Settling {
@@ -47,7 +47,7 @@ impl Settling {
         self.lanes[lane as usize].lock().await
     }
 
-    fn untold(&self) -> MutexGuard<'_, HashSet<CallId>> {
+    pub(crate) fn untold(&self) -> MutexGuard<'_, HashSet<CallId>> {
         self.untold.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -28,6 +28,8 @@ const STALE_AFTER: Duration = Duration::from_hours(1);
 const AT_ONCE: u32 = 500;
 /// How long ended sessions and receipts of webhooks are kept: LiveKit repeats for some minutes.
 const KEEP: Duration = Duration::from_hours(7 * 24);
+/// How long the keys of acts are kept: a client that has not repeated its act by then never will.
+const KEEP_KEYS: Duration = Duration::from_hours(24);
 
 /// Sweeps until nobody is left to sweep for. `last_beat` is the former process's.
 pub(crate) async fn run(
@@ -96,6 +98,7 @@ async fn sweep_once(app: &App) -> store::Result<()> {
     let ago = |age: Duration| Timestamp::from_unix_ms(now.unix_ms() - age.as_millis() as i64);
     app.store.forget_sessions(ago(KEEP)).await?;
     app.store.forget_webhooks(ago(KEEP)).await?;
+    app.store.forget_keys(ago(KEEP_KEYS)).await?;
     app.renditions.tidy();
     let reason = EndReason::new(EndClass::Unknown, "stale");
     let stale = ago(STALE_AFTER);

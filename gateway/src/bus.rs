@@ -7,6 +7,7 @@ use sidetone_fleet::take::Durable;
 use sidetone_media::{MediaTime, Packet, TrackId};
 use sidetone_wire::{MonitorRoom, Party, RecordingRule, UserId};
 
+use crate::call::Said;
 use crate::metrics::Packets;
 use crate::permit::{BY_DTMF, Permit, Verdict};
 use crate::sink;
@@ -25,6 +26,8 @@ pub(crate) struct Lane {
     pub(crate) party: Party,
     /// Tells lanes of one party apart, from 1.
     pub(crate) ordinal: u32,
+    /// A supervisor's lane: they do not hear themselves.
+    pub(crate) owner: Option<UserId>,
     track: Option<TrackId>,
     /// Since when the track is in it, or none.
     since: Instant,
@@ -39,12 +42,23 @@ pub(crate) struct Lanes(Vec<Lane>);
 impl Lanes {
     /// Puts a track in a lane of its party: the first that is free, or a new one.
     pub(crate) fn enter(&mut self, party: Party, track: TrackId, now: Instant) -> usize {
-        let free = |lane: &Lane| lane.party == party && lane.track.is_none();
+        self.enter_of(party, None, track, now)
+    }
+
+    fn enter_of(
+        &mut self,
+        party: Party,
+        owner: Option<UserId>,
+        track: TrackId,
+        now: Instant,
+    ) -> usize {
+        let free = |lane: &Lane| lane.party == party && lane.owner == owner && lane.track.is_none();
         let index = self.0.iter().position(free).unwrap_or_else(|| {
             let before = self.0.iter().filter(|lane| lane.party == party).count();
             self.0.push(Lane {
                 party,
                 ordinal: before as u32 + 1,
+                owner,
                 track: None,
                 since: now,
                 shown: before == 0,
@@ -56,6 +70,17 @@ impl Lanes {
         lane.since = now;
         lane.shown |= lane.ordinal == 1;
         index
+    }
+
+    /// The lane of a supervisor, which is theirs for the whole call, and whether it is new.
+    fn of_voice(&mut self, owner: UserId, track: TrackId, now: Instant) -> (usize, bool) {
+        match self.0.iter().position(|lane| lane.owner == Some(owner)) {
+            Some(lane) => (lane, false),
+            None => (
+                self.enter_of(Party::Supervisor, Some(owner), track, now),
+                true,
+            ),
+        }
     }
 
     /// The track has left its lane. If its party has another track in a later lane, that one moves
@@ -80,6 +105,7 @@ impl Lanes {
         let mut any = false;
         for lane in &mut self.0 {
             let shown = match lane.track {
+                Some(_) if lane.owner.is_some() => true,
                 Some(_) => lane.shown || now >= lane.since + FURTHER_LANE_AFTER,
                 None => lane.shown && !(expire && now >= lane.since + LANE_LINGER),
             };
@@ -132,6 +158,28 @@ impl Bus {
             }
         }
         self.level.write(lane, party, packet);
+    }
+
+    /// Hands what a supervisor says in the call to every sink but their own ears. What the
+    /// customer does not hear is kept, and nobody listens to it.
+    pub(crate) fn deliver_said(&mut self, said: &Said) {
+        let Said { by, packet, aloud } = said;
+        if let Some(record) = &mut self.record {
+            self.permit.want(packet.arrived);
+            record.write(Party::Supervisor, packet, &self.permit);
+        }
+        if !aloud {
+            return;
+        }
+        let (lane, new) = self.lanes.of_voice(by.user, packet.track, packet.arrived);
+        if new {
+            self.show();
+        }
+        for listener in &mut self.listeners {
+            if let sink::Pushed::Queued = listener.push(lane, packet) {
+                self.packets.forwarded += 1;
+            }
+        }
     }
 
     /// The control plane says what may be kept.

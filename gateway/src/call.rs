@@ -1,10 +1,13 @@
 //! One room's task: it holds the tap, says what happens to the call, and fans its packets out.
 
 mod control;
+mod errands;
+mod floor;
 mod gap;
 mod life;
 mod metadata;
 mod parties;
+mod voices;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,11 +16,13 @@ use std::time::{Duration, Instant};
 use sidetone_fleet::ledger::LedgerError;
 use sidetone_fleet::{CommandRequest, EventLog, take};
 use sidetone_media::MediaTime;
+use sidetone_room::service::RoomService;
 use sidetone_room::token::Token;
 use sidetone_room::{Event as RoomEvent, JoinError, Options, Room, RtpIn, TokenSource};
 use sidetone_service::{clock, random};
 use sidetone_wire::{CallEvent, CallId, EndReason, Party, RecordingRule, Timestamp};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -27,9 +32,13 @@ use crate::metrics::{self, Present};
 use crate::routes::{CALL_QUEUE, Route};
 use crate::shard::{Shard, Start};
 use crate::{Shared, sink, source};
+use errands::Errands;
+use floor::Floor;
 use gap::Gap;
 use life::{Life, Moment, Output, RoomFacts};
 pub(crate) use metadata::Metadata;
+pub(crate) use voices::Said;
+use voices::Voices;
 
 /// Levels are told, and deadlines looked at, this often.
 const TICK: Duration = Duration::from_millis(250);
@@ -55,6 +64,8 @@ enum Event {
     Command(CommandRequest),
     /// The control plane says what may be recorded.
     Rule(Rule),
+    /// A supervisor says something.
+    Said(Said),
     /// [`TICK`] has passed.
     Tick,
     /// The call may be another gateway's.
@@ -112,9 +123,7 @@ pub(crate) async fn run(start: Start, shard: Rc<Shard>) {
     let exit = tap.run(&lost).await;
     debug!(?exit, "the tap ends");
     let sid = tap.life.room_sid().to_owned();
-    if exit != Exit::Over {
-        tap.leave().await;
-    }
+    tap.finish(exit).await;
     match exit {
         Exit::Over => fate.over(&sid),
         Exit::Elsewhere => fate.elsewhere(),
@@ -157,6 +166,9 @@ struct Tap {
     queue: mpsc::Sender<CommandRequest>,
     rules: mpsc::Receiver<Rule>,
     answers: mpsc::Sender<Rule>,
+    floor: Floor,
+    errands: Errands,
+    running: JoinHandle<()>,
     _present: Present,
 }
 
@@ -167,6 +179,7 @@ struct Live {
     source: source::Livekit,
     bus: Bus,
     gap: Gap,
+    voices: Voices,
     _routes: (take::Guard, Route),
     _present: Present,
 }
@@ -182,6 +195,11 @@ impl Tap {
     fn new(shard: Rc<Shard>, room: Box<Room>, facts: RoomFacts, fence: u64) -> Self {
         let (queue, commands) = mpsc::channel(CALL_QUEUE);
         let (answers, rules) = mpsc::channel(RULE_QUEUE);
+        let Shared {
+            url, credentials, ..
+        } = &*shard.shared;
+        let service = RoomService::new(url, credentials);
+        let (errands, running) = Errands::start(service, facts.name.clone());
         Self {
             shard,
             room,
@@ -192,6 +210,9 @@ impl Tap {
             queue,
             rules,
             answers,
+            floor: Floor::default(),
+            errands,
+            running,
             _present: Present::tap(),
         }
     }
@@ -216,6 +237,7 @@ impl Tap {
                 biased;
                 () = lost.cancelled() => Event::LeaseLost,
                 () = drain.cancelled() => Event::Drain,
+                said = next_said(self.live.as_mut()) => Event::Said(said),
                 event = self.room.next() => Event::Room(event),
                 Some(request) = self.commands.recv() => Event::Command(request),
                 Some(rule) = self.rules.recv() => Event::Rule(rule),
@@ -233,6 +255,7 @@ impl Tap {
             Event::Room(event) => return self.handle_room_event(&event),
             Event::Command(request) => self.handle_command(request),
             Event::Rule(rule) => self.handle_rule(rule),
+            Event::Said(said) => self.handle_said(&said),
             Event::Tick => self.handle_tick(),
             Event::LeaseLost => {
                 // whoever has the lease says what becomes of the call
@@ -259,6 +282,13 @@ impl Tap {
         live.ask(packet.arrived, &self.shard.shared, &self.answers);
     }
 
+    /// A supervisor's words went to whom they are for; this is who else gets them.
+    fn handle_said(&mut self, said: &Said) {
+        if let Some(live) = &mut self.live {
+            live.bus.deliver_said(said);
+        }
+    }
+
     fn handle_rule(&mut self, (call, answer): Rule) {
         let now = clock::now();
         if let Some(live) = self.live.as_mut().filter(|live| live.call == call) {
@@ -271,6 +301,8 @@ impl Tap {
     fn handle_room_event(&mut self, event: &RoomEvent) -> Option<Exit> {
         let at = moment();
         self.observe(event, at.now);
+        self.floor.handle_event(event, at.now);
+        self.silence();
         self.life.handle_event(event, at);
         self.carry_out();
         if let RoomEvent::Closed(why) = event {
@@ -347,10 +379,18 @@ impl Tap {
             started_at: at.wall,
         };
         let record = record.then(|| sink::Record::new(recorder.clone(), log.clone(), of));
+        let source = source::Livekit::new(at.now);
+        let voices = Voices::new(
+            self.shard.clone(),
+            self.room.name(),
+            self.errands.clone(),
+            source.beside(),
+        );
         self.live = Some(Live {
             call,
             log,
-            source: source::Livekit::new(at.now),
+            source,
+            voices,
             bus: Bus::new(record, sink::Level::new(fleet.clone(), call)),
             gap: Gap::default(),
             _routes: (
@@ -409,6 +449,7 @@ impl Tap {
         let Some(live) = self.live.take() else { return };
         info!(call = %live.call, class = %reason.class, code = reason.code, "the call is over");
         metrics::call_ended(reason.class.as_str());
+        self.hear_everybody();
         let log = live.log.clone();
         live.finish(at.now, &self.shard);
         log.send(CallEvent::Ended {
@@ -419,13 +460,29 @@ impl Tap {
 
     /// The call goes on without us: what there is of it is kept.
     fn abandon(&mut self) {
+        // until somebody else has it nobody hears a supervisor: everybody else is heard
+        self.hear_everybody();
         if let Some(live) = self.live.take() {
             live.finish(clock::now(), &self.shard);
         }
     }
 
-    async fn leave(self) {
-        let leaving = Box::pin(self.room.leave());
+    /// What is still asked of the server is done, then the room is left if it goes on.
+    async fn finish(self, exit: Exit) {
+        let Self {
+            room,
+            errands,
+            running,
+            live,
+            ..
+        } = self;
+        drop((errands, live));
+        let leaving = async {
+            drop(running.await);
+            if exit != Exit::Over {
+                Box::pin(room.leave()).await;
+            }
+        };
         if tokio::time::timeout(LEAVE_TIMEOUT, leaving).await.is_err() {
             debug!("the server did not take our leave");
         }
@@ -435,6 +492,15 @@ impl Tap {
         let now = clock::now();
         self.life.handle_timeout(now);
         self.carry_out();
+        self.floor.handle_timeout(now);
+        self.silence();
+        if let Some(monitor) = self
+            .live
+            .as_mut()
+            .and_then(|live| live.voices.handle_tick(now))
+        {
+            self.supervisor_lost(monitor);
+        }
         let Some(live) = &mut self.live else { return };
         live.bus.level.handle_tick(now);
         self.shard.counters.add(&mut live.bus.packets);
@@ -444,6 +510,14 @@ impl Tap {
             info!(call = %live.call, "a listener is gone for good");
             live.log.send(CallEvent::ListenerLeft { user });
         }
+    }
+}
+
+/// What a supervisor says next; never, while there is no call.
+async fn next_said(live: Option<&mut Live>) -> Said {
+    match live {
+        Some(live) => live.voices.next().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -483,6 +557,7 @@ impl Live {
         if let Some((from, to)) = self.gap.end(at) {
             self.mark_gap(from, to);
         }
+        self.voices.end();
         self.bus.level.reset();
         self.bus.level.handle_tick(now);
         shard.counters.add(&mut self.bus.packets);

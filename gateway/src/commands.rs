@@ -21,6 +21,9 @@ pub(crate) async fn run(
         match &request.command {
             Command::Listen { call, .. }
             | Command::Unlisten { call, .. }
+            | Command::Talk { call, .. }
+            | Command::SetFloor { call, .. }
+            | Command::EndCall { call }
             | Command::WatchLevels { call }
             | Command::PauseRecording { call, .. }
             | Command::ResumeRecording { call }

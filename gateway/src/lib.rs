@@ -22,6 +22,7 @@ mod directory;
 mod keeper;
 mod link;
 mod metrics;
+mod microphones;
 mod monitor;
 mod pace;
 mod permit;
@@ -80,6 +81,7 @@ pub(crate) struct Shared {
     pub(crate) record: bool,
     pub(crate) pacer: JoinPacer,
     pub(crate) routes: routes::Routes,
+    pub(crate) microphones: microphones::Microphones,
 }
 
 /// Prepares a gateway; nothing happens before [`Gateway::run`]. The ledger is asked what may be
@@ -104,6 +106,7 @@ pub fn load(
         record: settings.record,
         pacer: JoinPacer::per_second(JOINS_PER_SECOND),
         routes: routes::Routes::default(),
+        microphones: microphones::Microphones::default(),
     };
     Gateway {
         shared: Arc::new(shared),

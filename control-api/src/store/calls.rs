@@ -11,7 +11,7 @@ use sqlx::any::AnyRow;
 
 use super::columns::{Columns as _, Statement, batches, contains};
 use super::effects::{self, Change};
-use super::{Result, Store, Tenant, Tx, takes, watchers};
+use super::{Result, Store, Tenant, Tx, control, takes, watchers};
 
 /// Columns of a call, with its newest stored recording.
 const CALL: &str = "SELECT c.id, c.client_id, c.branch_id, c.upstream, c.upstream_call_id, \
@@ -19,7 +19,7 @@ const CALL: &str = "SELECT c.id, c.client_id, c.branch_id, c.upstream, c.upstrea
     c.livekit_room_name, c.status, c.end_class, c.end_code, c.outcome, c.started_at, c.answered_at, \
     c.ended_at, c.tags, c.consent, c.control_holder, c.control_holder_name, c.control_since, \
     c.control_version, c.recording_state, c.recording_started_at, c.paused_at, c.paused_by, \
-    c.resume_at, c.campaign, c.capabilities, \
+    c.resume_at, c.campaign, c.capabilities, c.muted, \
     (SELECT r.id FROM recordings r WHERE r.call_id = c.id AND r.state = 'stored' \
      ORDER BY r.started_at DESC, r.id DESC LIMIT 1) AS stored_recording FROM calls c";
 
@@ -106,11 +106,18 @@ fn call(row: &AnyRow, now: Timestamp) -> Result<Call> {
             paused_by: row.opt_text("paused_by")?.filter(|_| ended_at.is_none()),
             resume_at: row.opt_time("resume_at")?.filter(|_| ended_at.is_none()),
         },
+        muted: match ended_at {
+            None => row.json("muted")?,
+            Some(_) => Vec::new(),
+        },
         watchers: Vec::new(),
         levels: None,
         current_speaker: None,
         campaign: row.opt_text("campaign")?,
-        capabilities: row.json("capabilities")?,
+        capabilities: match ended_at {
+            None => row.json("capabilities")?,
+            Some(_) => Vec::new(),
+        },
         listen_proxy_url: None,
         recording_stored_url: stored.map(super::recordings::audio_url),
     })
@@ -341,6 +348,7 @@ impl Store {
     ) -> Result<Option<Call>> {
         let mut tx = self.write().await?;
         let before_it = in_transaction(&mut tx, id, now).await?;
+        control::end(&mut tx, id, now).await?;
         let done = sqlx::query(
             "UPDATE calls SET status = 'ended', end_class = $1, end_code = $2, \
              ended_at = CASE WHEN seen_at > $3 THEN seen_at ELSE $3 END \

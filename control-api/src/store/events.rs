@@ -12,7 +12,9 @@ use tracing::info;
 
 use super::columns::{Columns as _, json};
 use super::effects::{self, Change};
-use super::{Result, Store, Tx, calls, campaigns, pauses, takes, tenants};
+use super::{Result, Store, Tx, calls, campaigns, control, pauses, takes, tenants};
+use crate::control::Supervisor;
+use crate::livekit::monitor_room;
 
 /// What an event changed.
 #[derive(Debug, Clone)]
@@ -20,6 +22,8 @@ pub(crate) struct Applied {
     pub(crate) kind: CallEventType,
     /// The call as it is now, without its watchers.
     pub(crate) call: Call,
+    /// Somebody else has it.
+    pub(crate) control_changed: bool,
 }
 
 impl Store {
@@ -37,12 +41,18 @@ impl Store {
         let before = calls::in_transaction(&mut tx, id, now).await?;
         let changed = change(&mut tx, event, fresh, trusted, now).await?;
         let applied = match changed {
-            Some(kind) => calls::in_transaction(&mut tx, id, now)
-                .await?
-                .map(|call| Applied { kind, call }),
+            Some(kind) => {
+                let version = before.as_ref().map(|call| call.control.version);
+                let call = calls::in_transaction(&mut tx, id, now).await?;
+                call.map(|call| Applied {
+                    kind,
+                    control_changed: version.is_some_and(|before| before != call.control.version),
+                    call,
+                })
+            }
             None => None,
         };
-        if let Some(Applied { kind, call }) = &applied {
+        if let Some(Applied { kind, call, .. }) = &applied {
             let kind = *kind;
             let after = call.clone();
             let change = Change {
@@ -95,13 +105,25 @@ async fn change(
         CallEvent::RecordingFailed { recording, error } => {
             updated(takes::failed(tx, id, *recording, error, now).await?)
         }
-        CallEvent::Facts(_) | CallEvent::Ended { .. } | CallEvent::ListenerLeft { .. }
+        CallEvent::Facts(_)
+        | CallEvent::Ended { .. }
+        | CallEvent::ListenerLeft { .. }
+        | CallEvent::SupervisorLost { .. }
             if !fresh =>
         {
             None
         }
         CallEvent::Facts(facts) => Some(apply_facts(tx, id, facts, now).await?),
-        CallEvent::Ended { at, reason } => ended(tx, id, *at, reason).await?,
+        CallEvent::SupervisorLost { user, room } => {
+            let who = |holder: Supervisor| {
+                holder.user == *user && monitor_room(*user, holder.session).room == *room
+            };
+            updated(control::lost(tx, id, who, "supervisor_lost", now).await?)
+        }
+        CallEvent::Ended { at, reason } => {
+            control::end(tx, id, now).await?;
+            ended(tx, id, *at, reason).await?
+        }
         CallEvent::ListenerLeft { user } => listener_left(tx, id, *user).await?,
     })
 }

@@ -359,6 +359,7 @@ fn unknown(key: &Key, call: &Touched) -> Call {
             paused_by: None,
             resume_at: None,
         },
+        muted: Vec::new(),
         watchers: Vec::new(),
         levels: None,
         current_speaker: None,

@@ -29,7 +29,7 @@ async fn a_call_appears_connects_and_ends() {
     assert_eq!(seen["livekitRoomName"], "room-1");
     assert_eq!(seen["control"]["holder"], "agent");
     assert_eq!(seen["recording"]["state"], "off");
-    assert_eq!(seen["capabilities"], json!(["listen"]));
+    assert_eq!(seen["capabilities"], json!(call.facts.capabilities));
     assert_eq!(seen["watchers"], json!([]));
     assert!((4..=15).contains(&seen["durationSeconds"].as_u64().unwrap()));
     assert_eq!(admin.read("/api/calls/active/count").await["count"], 1);

@@ -199,6 +199,9 @@ async fn a_grant_that_is_overtaken_by_logout_is_taken_back() {
             Ok(Reply::Listening { tracks: vec![] })
         }
         Command::Unlisten { .. }
+        | Command::Talk { .. }
+        | Command::SetFloor { .. }
+        | Command::EndCall { .. }
         | Command::UnlistenAll { .. }
         | Command::WatchLevels { .. }
         | Command::PauseRecording { .. }

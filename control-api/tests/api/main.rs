@@ -18,6 +18,7 @@ mod campaigns;
 mod clients;
 mod connections;
 mod contract;
+mod control;
 mod dashboard;
 mod erasures;
 mod hostile;

@@ -407,7 +407,16 @@ pub(crate) fn facts(room: &str, tenant: Option<&str>, at: Timestamp) -> CallFact
         livekit_room_name: Some(room.to_owned()),
         started_at: at,
         answered_at: None,
-        capabilities: vec![Capability::Listen],
+        capabilities: vec![
+            Capability::Listen,
+            Capability::WhisperVoice,
+            Capability::Barge,
+            Capability::Takeover,
+            Capability::HandBack,
+            Capability::MuteAgent,
+            Capability::MuteCustomer,
+            Capability::End,
+        ],
     }
 }
 
@@ -421,6 +430,9 @@ fn usual(command: &Command) -> Result<Reply, CommandError> {
             ],
         }),
         Command::Unlisten { .. }
+        | Command::Talk { .. }
+        | Command::SetFloor { .. }
+        | Command::EndCall { .. }
         | Command::UnlistenAll { .. }
         | Command::WatchLevels { .. }
         | Command::PauseRecording { .. }

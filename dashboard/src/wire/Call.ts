@@ -107,6 +107,10 @@ consent: Consent,
  */
 control: Control, 
 /**
+ * Parties whom a supervisor has muted.
+ */
+muted?: Array<Party>, 
+/**
  * The recording light.
  */
 recording: RecordingFlag, 

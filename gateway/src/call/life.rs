@@ -154,6 +154,8 @@ impl Life {
                 self.parties.remove(&who.identity);
                 self.somebody_left(at);
             }
+            // we know what supervisors say before the server does
+            Event::TrackPublished { identity, .. } if self.parties.is_voice(identity) => {}
             Event::TrackPublished { identity, track } if track.audio => {
                 self.tracks.add(&track.sid, identity);
                 self.tap_more();
@@ -360,7 +362,8 @@ impl Life {
             return;
         };
         live.learn(&self.parties, &self.metadata, at);
-        let facts = live.facts(&self.room, &self.metadata);
+        let capabilities = capabilities(&self.parties);
+        let facts = live.facts(&self.room, &self.metadata, capabilities);
         if live.told.as_ref() != Some(&facts) {
             live.told = Some(facts.clone());
             self.outputs.push_back(Output::Facts(Box::new(facts)));
@@ -399,7 +402,12 @@ impl Live {
         }
     }
 
-    fn facts(&self, room: &RoomFacts, metadata: &Metadata) -> CallFacts {
+    fn facts(
+        &self,
+        room: &RoomFacts,
+        metadata: &Metadata,
+        capabilities: Vec<Capability>,
+    ) -> CallFacts {
         let (customer, agent) = (self.customer.as_ref(), self.agent.as_ref());
         let direction = self.direction.unwrap_or(Direction::Web);
         let theirs = customer.map_or("unknown", |who| {
@@ -426,9 +434,27 @@ impl Live {
             livekit_room_name: Some(room.name.clone()),
             started_at: self.started_at,
             answered_at: self.answered_at,
-            capabilities: vec![Capability::Listen],
+            capabilities,
         }
     }
+}
+
+/// What may be done to a call with these parties in it.
+fn capabilities(parties: &Parties) -> Vec<Capability> {
+    let there = |party| parties.first(party).is_some();
+    let (customer, agent) = (there(Party::Customer), there(Party::Agent));
+    let all = [
+        (true, Capability::Listen),
+        (agent, Capability::WhisperVoice),
+        (true, Capability::Barge),
+        (customer, Capability::Takeover),
+        (true, Capability::HandBack),
+        (agent, Capability::MuteAgent),
+        (customer, Capability::MuteCustomer),
+        (true, Capability::End),
+    ];
+    let able = all.into_iter().filter(|(able, _)| *able);
+    able.map(|(_, capability)| capability).collect()
 }
 
 #[cfg(test)]

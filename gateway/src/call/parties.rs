@@ -8,6 +8,10 @@ use sidetone_wire::{Party, Timestamp};
 /// Participants that are known at once: larger than any call. Further ones are not parties.
 const PARTICIPANTS: usize = 10_000;
 
+/// The attribute that says what a participant of ours is for, and its word for a voice.
+pub(super) const ROLE: &str = "sidetone.role";
+pub(super) const VOICE: &str = "voice";
+
 /// A participant as the call sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Person {
@@ -22,10 +26,12 @@ pub(crate) struct Person {
     pub(crate) trunk_number: Option<String>,
     /// A dispatch rule let it in: it called us.
     pub(crate) dispatched: bool,
+    /// A supervisor's voice, which comes from us.
+    pub(crate) voice: bool,
 }
 
 impl Person {
-    fn new(participant: &Participant) -> Self {
+    pub(super) fn new(participant: &Participant) -> Self {
         let attribute = |key: &str| {
             participant
                 .attributes
@@ -43,12 +49,16 @@ impl Person {
             number: attribute("sip.phoneNumber"),
             trunk_number: attribute("sip.trunkPhoneNumber"),
             dispatched: attribute("sip.ruleID").is_some(),
+            voice: participant
+                .attributes
+                .get(ROLE)
+                .is_some_and(|role| role == VOICE),
         }
     }
 }
 
 /// What a participant is to the call (DESIGN, the media path).
-fn party(participant: &Participant) -> Party {
+pub(super) fn party(participant: &Participant) -> Party {
     let said = participant
         .attributes
         .get("sidetone.party")
@@ -57,6 +67,11 @@ fn party(participant: &Participant) -> Party {
         Kind::Agent => Party::Agent,
         Kind::Sip | Kind::Standard | Kind::Ingress | Kind::Egress => Party::Customer,
     })
+}
+
+/// Whether participants do not see it.
+pub(super) fn is_invisible(participant: &Participant) -> bool {
+    participant.permission.hidden || participant.kind == Kind::Egress
 }
 
 /// Everybody in the room whom participants can see.
@@ -68,8 +83,7 @@ impl Parties {
     /// party.
     pub(crate) fn put(&mut self, participant: &Participant) -> bool {
         let known = self.0.contains_key(&participant.identity);
-        let invisible = participant.permission.hidden || participant.kind == Kind::Egress;
-        if invisible || (!known && self.0.len() >= PARTICIPANTS) {
+        if is_invisible(participant) || (!known && self.0.len() >= PARTICIPANTS) {
             return false;
         }
         let person = Person::new(participant);
@@ -95,6 +109,11 @@ impl Parties {
 
     pub(crate) fn party_of(&self, identity: &str) -> Option<Party> {
         self.0.get(identity).map(|person| person.party)
+    }
+
+    /// Whether it is a supervisor's voice, which comes from us.
+    pub(crate) fn is_voice(&self, identity: &str) -> bool {
+        self.0.get(identity).is_some_and(|person| person.voice)
     }
 
     /// Who of this party has been there for longest.

@@ -67,6 +67,9 @@ impl Monitor {
                 self.tracks.push(None);
             }
             let track = &mut self.tracks[index];
+            if lane.owner == Some(self.grant.room().user) {
+                continue; // nobody hears themselves
+            }
             if lane.shown && track.is_none() {
                 let name = name(self.call, lane.party, lane.ordinal);
                 *track = Some(Published::new(&self.grant, name, Codec::Opus));
@@ -150,7 +153,7 @@ pub(crate) fn names(call: CallId, lanes: &Lanes) -> Vec<(String, Party)> {
     let always = [Party::Customer, Party::Agent].map(|party| (party, 1));
     let further = lanes
         .iter()
-        .filter(|lane| lane.shown)
+        .filter(|lane| lane.shown && lane.owner.is_none())
         .map(|Lane { party, ordinal, .. }| (*party, *ordinal))
         .filter(|lane| !always.contains(lane));
     let named = |(party, ordinal)| (name(call, party, ordinal), party);

@@ -35,6 +35,11 @@ impl Livekit {
         }
     }
 
+    /// Another source of the same call.
+    pub(crate) fn beside(&self) -> Self {
+        Self::new(self.origin)
+    }
+
     /// A moment on the call's time.
     pub(crate) fn at(&self, moment: Instant) -> MediaTime {
         MediaTime::from_duration(moment.saturating_duration_since(self.origin))

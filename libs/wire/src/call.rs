@@ -345,6 +345,10 @@ pub struct Call {
     pub consent: Consent,
     /// Who has the call.
     pub control: Control,
+    /// Parties whom a supervisor has muted.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    #[ts(optional, as = "Option<Vec<Party>>")]
+    pub muted: Vec<Party>,
     /// The recording light.
     pub recording: RecordingFlag,
     /// Supervisors who take part.

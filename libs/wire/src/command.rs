@@ -2,7 +2,25 @@
 
 use serde::{Deserialize, Serialize};
 
+use ts_rs::TS;
+use utoipa::ToSchema;
+
+use crate::call::words;
 use crate::{CallId, Party, RecordingId, UserId};
+
+words! {
+    /// To whom a supervisor speaks.
+    TalkMode {
+        /// To nobody. The microphone stays armed for a minute.
+        Off = "off",
+        /// To nobody yet: the microphone is armed for as long as the call is listened to.
+        Armed = "armed",
+        /// To the agents alone.
+        Whisper = "whisper",
+        /// To everybody.
+        Barge = "barge",
+    }
+}
 
 /// The LiveKit room in which one supervisor listens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -13,6 +31,26 @@ pub struct MonitorRoom {
     pub listener: String,
     /// Whose it is.
     pub user: UserId,
+}
+
+/// A supervisor who speaks, or may.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seat {
+    /// Where they listen, and where their microphone is.
+    pub monitor: MonitorRoom,
+    /// Their name, as people in the call see it.
+    pub name: String,
+}
+
+/// Who has a call and who is not heard in it: whole, so that the last one alone is enough.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Floor {
+    /// The supervisor who has the call; nobody: the agent has it.
+    pub holder: Option<Seat>,
+    /// Parties whom a supervisor has muted.
+    pub muted: Vec<Party>,
+    /// Whoever is not to be silent may still be, by a gateway that is gone: they are made heard.
+    pub restore: bool,
 }
 
 /// Something for a gateway to do.
@@ -42,6 +80,29 @@ pub enum Command {
     /// whoever looks repeats it. To the call's holder.
     WatchLevels {
         /// What is looked at.
+        call: CallId,
+    },
+    /// Let a supervisor speak in the call, or no longer. To the call's holder, which answers once
+    /// what they say reaches whom it should.
+    Talk {
+        /// The call.
+        call: CallId,
+        /// Who.
+        seat: Seat,
+        /// To whom.
+        mode: TalkMode,
+    },
+    /// Give the call to whom it belongs now. To the call's holder, which answers once it is so.
+    /// Repeating it is harmless.
+    SetFloor {
+        /// The call.
+        call: CallId,
+        /// Who has it.
+        floor: Floor,
+    },
+    /// End the call for everybody in it. To the call's holder.
+    EndCall {
+        /// The call.
         call: CallId,
     },
     /// Keep nothing of the call from now on, until it is resumed. To the call's holder, which

@@ -91,6 +91,13 @@ pub enum CallEvent {
         /// Who.
         user: UserId,
     },
+    /// The supervisor who had the call can no longer be heard: the agent has it again.
+    SupervisorLost {
+        /// Who.
+        user: UserId,
+        /// Their monitor room: another one of the same person may have the call by now.
+        room: String,
+    },
     /// The call is over.
     Ended {
         /// When.

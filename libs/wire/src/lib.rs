@@ -39,7 +39,7 @@ pub use call::{
     RecordingFlag, RecordingState, Upstream, WatchMode, Watcher,
 };
 pub use campaign::Campaign;
-pub use command::{Command, CommandError, MonitorRoom, Reply};
+pub use command::{Command, CommandError, Floor, MonitorRoom, Reply, Seat, TalkMode};
 pub use connection::{
     Connection, ConnectionKind, ConnectionTest, HmacAlgorithm, SignatureEncoding, TestOutcome,
     WebhookAuth, WebhookScheme,
@@ -53,7 +53,7 @@ pub use intelligence::{
     Advice, LiveIntelligence, LivePart, LiveUpdate, Mood, NextAction, Objective, Phase,
     PhaseStatus, Priority, Severity, SystemState, SystemStatus, Trend,
 };
-pub use live::{ListenGrant, ListenTrack, LivekitListen};
+pub use live::{ControlAnswer, ListenGrant, ListenTrack, LivekitListen, Talking};
 pub use note::{
     ActionKind, Annotation, AnnotationKind, Author, Feedback, SupervisorAction, WhisperPill,
 };

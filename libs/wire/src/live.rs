@@ -1,10 +1,10 @@
-//! What `POST /api/calls/{id}/listen` gives.
+//! What `POST /api/calls/{id}/listen` gives, and what acts on a live call answer.
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use utoipa::ToSchema;
 
-use crate::{Party, Timestamp};
+use crate::{Control, Party, TalkMode, Timestamp};
 
 /// A track to subscribe in the monitor room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
@@ -38,4 +38,20 @@ pub struct ListenGrant {
     pub livekit: Option<LivekitListen>,
     /// Through a WebSocket; `null` where the call's upstream has none.
     pub listen_proxy_url: Option<String>,
+}
+
+/// What `POST takeover` and `POST handback` answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+pub struct ControlAnswer {
+    /// Who has the call now.
+    pub control: Control,
+}
+
+/// What `POST talk` answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+pub struct Talking {
+    /// To whom the caller speaks.
+    pub mode: TalkMode,
+    /// The caller has the call: they speak to everybody unless they whisper.
+    pub holds: bool,
 }

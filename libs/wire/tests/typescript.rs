@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use sidetone_wire::{
     Agent, Alert, AlertPreview, AlertRule, Annotation, Backlog, Branch, BranchPulse, Call,
-    Campaign, Connection, ConnectionTest, Feedback, ListenGrant, LiveIntelligence, LiveUpdate, Me,
-    PhoneNumber, Preferences, Recording, SupervisorAction, Transcript, TranscriptFormat,
-    TranscriptUpdate, WebhookDelivery, WebhookSubscription, WhisperPill,
+    Campaign, Connection, ConnectionTest, ControlAnswer, Feedback, ListenGrant, LiveIntelligence,
+    LiveUpdate, Me, PhoneNumber, Preferences, Recording, SupervisorAction, Talking, Transcript,
+    TranscriptFormat, TranscriptUpdate, WebhookDelivery, WebhookSubscription, WhisperPill,
 };
 use sidetone_wire::{
     ApiKey, AuditRow, AuditVerdict, Client, Invite, Member, NewApiKey, NewInvite, User,
@@ -23,6 +23,8 @@ fn export(directory: &Path) {
     Recording::export_all(&config).expect("the type can be written");
     Backlog::export_all(&config).expect("the type can be written");
     ListenGrant::export_all(&config).expect("the type can be written");
+    ControlAnswer::export_all(&config).expect("the type can be written");
+    Talking::export_all(&config).expect("the type can be written");
     Me::export_all(&config).expect("the type can be written");
     Transcript::export_all(&config).expect("the type can be written");
     TranscriptFormat::export_all(&config).expect("the type can be written");

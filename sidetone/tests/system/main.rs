@@ -22,3 +22,4 @@ mod restarts;
 mod setup;
 mod socket;
 mod sound;
+mod supervising;

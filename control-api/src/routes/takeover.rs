@@ -1,0 +1,215 @@
+//! `POST /api/calls/{id}/takeover` and `/handback`: who has the call.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde_json::json;
+use sidetone_wire::{CallId, Capability, ControlAnswer, Role};
+
+use super::acts::{self, Noted, Refusal};
+use crate::app::{App, now};
+use crate::auth::{self, Caller};
+use crate::control::{Act, Supervisor};
+use crate::extract::Path;
+use crate::problem::ProblemBody;
+use crate::store::Controlled;
+
+impl Caller {
+    /// Who they are to a call that they speak in.
+    fn supervisor(&self) -> Supervisor {
+        Supervisor {
+            user: self.identity.user,
+            session: self.identity.session,
+        }
+    }
+}
+
+/// Take a call over
+///
+/// The customer hears the supervisor's microphone in place of the agent. The listening connection
+/// of the session may publish one microphone track from now on. A microphone that does not come
+/// within 15 s, or is lost for 5 s, gives the call back. Repeating it is harmless.
+#[utoipa::path(
+    post, path = "/api/calls/{id}/takeover", tag = "supervision",
+    params(("id" = CallId, Path, description = "The call"),
+        ("idempotency-key" = Option<String>, Header, description = "Names the act: the same again is answered the same and not done again")),
+    responses(
+        (status = 200, description = "The caller has the call", body = ControlAnswer),
+        (status = 403, description = "Needs the role supervisor", body = ProblemBody),
+        (status = 404, description = "No such call", body = ProblemBody),
+        (status = 409, description = "`control_conflict`: another supervisor has it; or `unsupported_by_upstream`, `call_ended`, `call_not_live`", body = ProblemBody),
+        (status = 429, description = "Too many acts", body = ProblemBody),
+        (status = 502, description = "The gateway failed", body = ProblemBody),
+        (status = 504, description = "The gateway did not answer in time: the call is given back", body = ProblemBody),
+    ),
+)]
+pub(crate) async fn take_over(
+    State(app): State<Arc<App>>,
+    auth::Supervisor(caller): auth::Supervisor,
+    headers: HeaderMap,
+    Path(id): Path<CallId>,
+) -> Result<Response, Refusal> {
+    taken(&app, caller, &headers, id).await
+}
+
+/// Take a call over, at the path of older clients
+#[utoipa::path(
+    post, path = "/api/{client}/calls/{id}/takeover", tag = "supervision",
+    params(("client" = String, Path, description = "The caller's own tenant, by slug or id"),
+        ("id" = CallId, Path, description = "The call"),
+        ("idempotency-key" = Option<String>, Header, description = "Names the act: the same again is answered the same and not done again")),
+    responses(
+        (status = 200, description = "The caller has the call", body = ControlAnswer),
+        (status = 403, description = "Needs the role supervisor, and the caller's own tenant", body = ProblemBody),
+        (status = 404, description = "No such call", body = ProblemBody),
+        (status = 409, description = "As of `/api/calls/{id}/takeover`", body = ProblemBody),
+        (status = 429, description = "Too many acts", body = ProblemBody),
+        (status = 502, description = "The gateway failed", body = ProblemBody),
+        (status = 504, description = "The gateway did not answer in time: the call is given back", body = ProblemBody),
+    ),
+)]
+pub(crate) async fn take_over_of(
+    State(app): State<Arc<App>>,
+    auth::Supervisor(caller): auth::Supervisor,
+    headers: HeaderMap,
+    Path(path): Path<(String, CallId)>,
+) -> Result<Response, Refusal> {
+    taken(&app, caller, &headers, path.1).await
+}
+
+/// Take a call over, at another path of older clients
+#[utoipa::path(
+    post, path = "/api/{client}/calls/{id}/force-transfer", tag = "supervision",
+    params(("client" = String, Path, description = "The caller's own tenant, by slug or id"),
+        ("id" = CallId, Path, description = "The call"),
+        ("idempotency-key" = Option<String>, Header, description = "Names the act: the same again is answered the same and not done again")),
+    responses(
+        (status = 200, description = "The caller has the call", body = ControlAnswer),
+        (status = 403, description = "Needs the role supervisor, and the caller's own tenant", body = ProblemBody),
+        (status = 404, description = "No such call", body = ProblemBody),
+        (status = 409, description = "As of `/api/calls/{id}/takeover`", body = ProblemBody),
+        (status = 429, description = "Too many acts", body = ProblemBody),
+        (status = 502, description = "The gateway failed", body = ProblemBody),
+        (status = 504, description = "The gateway did not answer in time: the call is given back", body = ProblemBody),
+    ),
+)]
+pub(crate) async fn force_transfer(
+    State(app): State<Arc<App>>,
+    auth::Supervisor(caller): auth::Supervisor,
+    headers: HeaderMap,
+    Path(path): Path<(String, CallId)>,
+) -> Result<Response, Refusal> {
+    taken(&app, caller, &headers, path.1).await
+}
+
+async fn taken(
+    app: &Arc<App>,
+    caller: Caller,
+    headers: &HeaderMap,
+    id: CallId,
+) -> Result<Response, Refusal> {
+    let caller = Arc::new(caller);
+    let act = take(app.clone(), caller.clone(), id);
+    acts::once(app, &caller, headers, &format!("takeover {id}"), act).await
+}
+
+async fn take(app: Arc<App>, caller: Arc<Caller>, id: CallId) -> Result<ControlAnswer, Refusal> {
+    acts::able(&app, &caller, id, Capability::Takeover).await?;
+    let noted = Noted::begin(&caller, "call.takeover", id, &json!({})).await?;
+    let taken = take_noted(&app, &caller, id).await;
+    noted.end(&caller, &taken).await;
+    taken
+}
+
+async fn take_noted(app: &Arc<App>, caller: &Caller, id: CallId) -> Result<ControlAnswer, Refusal> {
+    let _turn = app.floors.turn(id).await;
+    let (who, author) = (caller.supervisor(), caller.author());
+    let taking = caller.tenant.take_over(id, who, &author, now());
+    let (control, changed) = match taking.await? {
+        Controlled::Changed(control) => (control, true),
+        Controlled::Same(control) => (control, false),
+        Controlled::Refused(control) => return Err(Refusal::Taken(control)),
+        Controlled::SessionOver => return Err(Refusal::SessionOver),
+        Controlled::NotLive => return Err(Refusal::Ended),
+    };
+    if let Err(error) = app.set_floor(id).await {
+        // nobody would hear them: the agent keeps the call
+        let back = Act::Lost(who);
+        if changed && let Err(error) = caller.tenant.hand_back(id, back, now()).await {
+            return Err(error.into());
+        }
+        app.set_floor_soon(id);
+        return Err(error.into());
+    }
+    if changed {
+        let by = who.user.to_string();
+        let tenant = caller.tenant.id();
+        app.tell_control(tenant, id, control.clone(), &by).await;
+    }
+    Ok(ControlAnswer { control })
+}
+
+/// Give a call back to the agent
+///
+/// By who has it; an admin gives it back on behalf of whoever has it. Everybody is heard again as
+/// before. Harmless when the agent has it.
+#[utoipa::path(
+    post, path = "/api/calls/{id}/handback", tag = "supervision",
+    params(("id" = CallId, Path, description = "The call"),
+        ("idempotency-key" = Option<String>, Header, description = "Names the act: the same again is answered the same and not done again")),
+    responses(
+        (status = 200, description = "The agent has the call", body = ControlAnswer),
+        (status = 403, description = "Needs the role supervisor", body = ProblemBody),
+        (status = 404, description = "No such call", body = ProblemBody),
+        (status = 409, description = "`control_conflict`: another supervisor has it; or `unsupported_by_upstream`, `call_ended`", body = ProblemBody),
+        (status = 429, description = "Too many acts", body = ProblemBody),
+        (status = 503, description = "`hand_back_unconfirmed`: the gateway did not say that the agent is heard. It is told again.", body = ProblemBody),
+    ),
+)]
+pub(crate) async fn hand_back(
+    State(app): State<Arc<App>>,
+    auth::Supervisor(caller): auth::Supervisor,
+    headers: HeaderMap,
+    Path(id): Path<CallId>,
+) -> Result<Response, Refusal> {
+    let caller = Arc::new(caller);
+    let act = give(app.clone(), caller.clone(), id);
+    acts::once(&app, &caller, &headers, &format!("handback {id}"), act).await
+}
+
+async fn give(app: Arc<App>, caller: Arc<Caller>, id: CallId) -> Result<ControlAnswer, Refusal> {
+    acts::able(&app, &caller, id, Capability::HandBack).await?;
+    let noted = Noted::begin(&caller, "call.handback", id, &json!({})).await?;
+    let given = give_noted(&app, &caller, id).await;
+    noted.end(&caller, &given).await;
+    given
+}
+
+async fn give_noted(app: &Arc<App>, caller: &Caller, id: CallId) -> Result<ControlAnswer, Refusal> {
+    let _turn = app.floors.turn(id).await;
+    let by = caller.identity.user;
+    let act = Act::HandBack {
+        by,
+        any: caller.identity.role == Role::Admin,
+    };
+    let control = match caller.tenant.hand_back(id, act, now()).await? {
+        Controlled::Changed(control) => {
+            let tenant = caller.tenant.id();
+            let told = control.clone();
+            app.tell_control(tenant, id, told, &by.to_string()).await;
+            control
+        }
+        Controlled::Same(control) => return Ok(ControlAnswer { control }),
+        Controlled::Refused(control) => return Err(Refusal::Taken(control)),
+        Controlled::SessionOver => return Err(Refusal::SessionOver),
+        Controlled::NotLive => return Err(Refusal::Ended),
+    };
+    acts::confirmed(
+        app.set_floor(id).await,
+        "hand_back_unconfirmed",
+        "the gateway that holds the call did not confirm that the agent is heard",
+    )?;
+    Ok(ControlAnswer { control })
+}
