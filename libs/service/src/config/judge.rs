@@ -38,36 +38,7 @@ pub(super) fn judge(settings: &Settings, problems: &mut Vec<Problem>) {
     judge_livekit(settings, &mut wrong);
     judge_recording(settings, &mut wrong);
     judge_secrets(settings, prod, &mut wrong);
-    let database = settings.database.url.expose_secret();
-    let schemes = ["sqlite:", "postgres://", "postgresql://"];
-    if !database.is_empty() && !schemes.iter().any(|scheme| database.starts_with(scheme)) {
-        wrong(
-            "DATABASE_URL",
-            "begins with none of sqlite:, postgres://, postgresql://".to_owned(),
-        );
-    }
-    if let Some(redis) = &settings.redis.url {
-        let redis = redis.expose_secret();
-        if !["redis://", "rediss://"]
-            .iter()
-            .any(|scheme| redis.starts_with(scheme))
-        {
-            wrong(
-                "REDIS_URL",
-                "begins with none of redis://, rediss://".to_owned(),
-            );
-        }
-    }
-    if let Some(collector) = &settings.log.otlp_endpoint
-        && !["http://", "https://"]
-            .iter()
-            .any(|scheme| collector.starts_with(scheme))
-    {
-        wrong(
-            "OTEL_EXPORTER_OTLP_ENDPOINT",
-            "begins with none of http://, https://".to_owned(),
-        );
-    }
+    judge_schemes(settings, &mut wrong);
     if !(5..=43_200).contains(&settings.session.minutes) {
         let minutes = settings.session.minutes;
         wrong(
@@ -80,6 +51,28 @@ pub(super) fn judge(settings: &Settings, problems: &mut Vec<Problem>) {
             "SIDETONE_ALLOW_LOOPBACK_UPSTREAMS",
             "is refused with SIDETONE_ENV=prod".to_owned(),
         );
+    }
+}
+
+/// What other servers are spoken to with.
+fn judge_schemes(settings: &Settings, wrong: &mut impl FnMut(&str, String)) {
+    let mut one_of = |name: &str, url: &str, schemes: &[&str]| {
+        if !schemes.iter().any(|scheme| url.starts_with(scheme)) {
+            wrong(name, format!("begins with none of {}", schemes.join(", ")));
+        }
+    };
+    let database = settings.database.url.expose_secret();
+    if !database.is_empty() {
+        let schemes = ["sqlite:", "postgres://", "postgresql://"];
+        one_of("DATABASE_URL", database, &schemes);
+    }
+    if let Some(redis) = &settings.redis.url {
+        let schemes = ["redis://", "rediss://"];
+        one_of("REDIS_URL", redis.expose_secret(), &schemes);
+    }
+    if let Some(collector) = &settings.log.otlp_endpoint {
+        let schemes = ["http://", "https://"];
+        one_of("OTEL_EXPORTER_OTLP_ENDPOINT", collector, &schemes);
     }
 }
 
