@@ -73,6 +73,16 @@ pub(crate) fn ingested(count: usize, took: Duration) {
     histogram!("call_reports_write_seconds").record(took.as_secs_f64());
 }
 
+/// Reports of calls that wait to be written.
+pub(crate) fn reports_waiting(count: usize) {
+    gauge!("call_reports_waiting").set(count as f64);
+}
+
+/// Webhooks that wait to be sent, or to be sent again.
+pub(crate) fn webhooks_waiting(count: u64) {
+    gauge!("webhook_deliveries_waiting").set(count as f64);
+}
+
 /// A report of a call found no room in the queue.
 pub(crate) fn ingest_refused() {
     counter!("call_reports_refused_total").increment(1);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sidetone_service::Lifecycle;
 use sidetone_service::ops::Condition;
+use tracing::debug;
 
 use crate::app::App;
 use crate::metrics;
@@ -34,6 +35,11 @@ pub(crate) async fn run(
         loop {
             let (used, idle) = app.store.connections();
             metrics::database_connections(used, idle);
+            metrics::reports_waiting(app.ingest.waiting());
+            match app.store.waiting_deliveries().await {
+                Ok(count) => metrics::webhooks_waiting(count),
+                Err(error) => debug!(%error, "webhooks that wait could not be counted"),
+            }
             tokio::time::sleep(FIGURES_EVERY).await;
         }
     };

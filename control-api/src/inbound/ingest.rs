@@ -81,6 +81,11 @@ impl Ingest {
         (Self { queue, room }, reports)
     }
 
+    /// How many wait to be written.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+
     /// Takes a report that came in `bytes`; returns when it is committed.
     pub(crate) async fn take(&self, delivery: Delivery, bytes: usize) -> Result<Outcome, Failure> {
         let kib = u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX);
