@@ -6,9 +6,9 @@ use sidetone_wire::TalkMode;
 
 /// A microphone comes within this time of a takeover: the browser may have to ask for it.
 const COMES_WITHIN: Duration = Duration::from_secs(15);
-/// One that gives nothing for so long is lost. While nobody speaks, DTX still sends two packets a
-/// second.
-const LOST_AFTER: Duration = Duration::from_secs(5);
+/// One that gives nothing for so long is lost: it is looked at every 250 ms, and 5 s are promised.
+/// While nobody speaks, DTX still sends two packets a second.
+const LOST_AFTER: Duration = Duration::from_millis(4_750);
 /// It stays armed for so long after nobody is spoken to.
 const DISARMED_AFTER: Duration = Duration::from_mins(1);
 
