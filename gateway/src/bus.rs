@@ -1,16 +1,19 @@
 //! One call's fan-out: each packet to every sink, by plain calls that never wait.
 
+mod encode;
+
 use std::time::{Duration, Instant};
 
 use sidetone_fleet::ledger::LedgerError;
 use sidetone_fleet::take::Durable;
-use sidetone_media::{MediaTime, Packet, TrackId};
+use sidetone_media::{Codec, MediaTime, Packet, TrackId};
 use sidetone_wire::{MonitorRoom, Party, RecordingRule, UserId};
 
 use crate::call::Said;
 use crate::metrics::Packets;
 use crate::permit::{BY_DTMF, Permit, Verdict};
 use crate::sink;
+use encode::Encoders;
 
 /// A lane whose track has ended is kept for a track that follows (re-publication, a party that
 /// comes back) for so long; then it is withdrawn from listeners.
@@ -128,6 +131,8 @@ pub(crate) struct Bus {
     pub(crate) record: Option<sink::Record>,
     pub(crate) level: sink::Level,
     listeners: Vec<sink::Monitor>,
+    /// One for each track that is not Opus, while a sink wants Opus of it.
+    encoders: Encoders,
     pub(crate) packets: Packets,
 }
 
@@ -139,17 +144,55 @@ impl Bus {
             record,
             level,
             listeners: Vec::new(),
+            encoders: Encoders::default(),
             packets: Packets::default(),
         }
     }
 
-    /// Hands a packet of a lane to every sink.
+    /// Hands a packet of a lane to every sink: as it came to those that take it so, and as Opus to
+    /// the others, encoded once for all of them, and not at all while there is none.
     pub(crate) fn deliver(&mut self, lane: usize, party: Party, packet: &Packet) {
         self.packets.received += 1;
-        if let Some(record) = &mut self.record {
+        self.level.write(lane, party, packet);
+        if self.record.is_some() {
             self.permit.want(packet.arrived);
+        }
+        let forwardable = match packet.codec {
+            Codec::Opus => {
+                self.record(party, packet);
+                return self.forward(lane, packet);
+            }
+            Codec::Pcmu => true,
+            Codec::Pcma | Codec::Linear16(_) => false,
+        };
+        if forwardable {
+            self.forward(lane, packet);
+        }
+        let recorded = self
+            .record
+            .as_ref()
+            .is_some_and(sink::Record::takes_packets);
+        let listened = !forwardable && self.listeners.iter().any(|one| one.shows(lane));
+        if !recorded && !listened {
+            return self.encoders.end(packet.track);
+        }
+        for opus in self.encoders.encode(packet) {
+            if recorded {
+                self.record(party, &opus);
+            }
+            if listened {
+                self.forward(lane, &opus);
+            }
+        }
+    }
+
+    fn record(&mut self, party: Party, packet: &Packet) {
+        if let Some(record) = &mut self.record {
             record.write(party, packet, &self.permit);
         }
+    }
+
+    fn forward(&mut self, lane: usize, packet: &Packet) {
         for listener in &mut self.listeners {
             match listener.push(lane, packet) {
                 sink::Pushed::Queued => self.packets.forwarded += 1,
@@ -157,7 +200,6 @@ impl Bus {
                 sink::Pushed::Unforwardable => self.packets.unforwardable += 1,
             }
         }
-        self.level.write(lane, party, packet);
     }
 
     /// Hands what a supervisor says in the call to every sink but their own ears. What the
@@ -310,8 +352,66 @@ impl Bus {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use sidetone_fleet::Fleet;
+    use sidetone_fleet::take::{Recorder, Take, TakeError, TakeStart};
+    use sidetone_media::ClockRate;
     use sidetone_service::clock;
+    use sidetone_wire::{CallId, RecordingId, Timestamp};
+
+    /// Has no room: what comes is held until it has.
+    struct Busy;
+
+    impl Recorder for Busy {
+        fn begin(&self, _: TakeStart) -> Result<Box<dyn Take>, TakeError> {
+            Err(TakeError::Full { limit: 0 })
+        }
+
+        fn erase(&self, _: &[RecordingId]) {}
+    }
+
+    #[test]
+    fn opus_is_made_once_and_only_while_a_sink_wants_it() {
+        let (fleet, call) = (Fleet::in_process(), CallId(clock::new_id()));
+        let packet = |codec| Packet {
+            track: TrackId(0),
+            ssrc: 1,
+            seq: 1,
+            at: MediaTime::ZERO,
+            codec,
+            marker: false,
+            level_dbov: None,
+            payload: [0; 640].as_slice().into(),
+            arrived: clock::now(),
+        };
+        let wide = Codec::Linear16(ClockRate::new(16_000).unwrap());
+        let level = || sink::Level::new(fleet.clone(), call);
+        let mut unwanted = Bus::new(None, level());
+        unwanted.deliver(0, Party::Customer, &packet(wide));
+        assert_eq!(
+            unwanted.encoders.count(),
+            0,
+            "nobody listens and nothing is kept"
+        );
+        let of = sink::Of {
+            call,
+            tenant: "default".to_owned(),
+            started_at: Timestamp::from_unix_ms(0),
+        };
+        let record = sink::Record::new(Arc::new(Busy), fleet.event_log(call, 1), of);
+        let mut kept = Bus::new(Some(record), level());
+        kept.deliver(0, Party::Customer, &packet(Codec::Opus));
+        assert_eq!(kept.encoders.count(), 0, "Opus is kept as it is");
+        for _ in 0..3 {
+            kept.deliver(0, Party::Customer, &packet(wide));
+            assert_eq!(kept.encoders.count(), 1);
+        }
+        kept.stop(MediaTime::ZERO, false);
+        kept.deliver(0, Party::Customer, &packet(wide));
+        assert_eq!(kept.encoders.count(), 0, "nothing is kept any more");
+    }
 
     fn shown(lanes: &Lanes) -> Vec<(Party, u32)> {
         let shown = lanes.iter().filter(|lane| lane.shown);

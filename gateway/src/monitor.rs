@@ -284,8 +284,10 @@ impl Line {
         };
         for publication in work.published.iter_mut().filter(waits) {
             let options = match publication.codec {
-                Codec::Opus => PublishOptions::opus(&publication.name),
-                Codec::Pcmu | Codec::Pcma => PublishOptions::pcmu(&publication.name),
+                Codec::Pcmu => PublishOptions::pcmu(&publication.name),
+                Codec::Opus | Codec::Pcma | Codec::Linear16(_) => {
+                    PublishOptions::opus(&publication.name)
+                }
             };
             publication.track = Some(stage.publish(options));
             publication.not_before = None;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sidetone_fleet::take::{Durable, TakeError};
-use sidetone_media::{Codec, MediaTime, Packet, opus};
+use sidetone_media::{Codec, MediaTime, Packet};
 use sidetone_wire::{GapReason, Party};
 
 use crate::metrics::{self, Drop};
@@ -285,7 +285,7 @@ impl Pause {
     fn leaves_out(self, packet: &Packet) -> bool {
         match self {
             Self::Never => false,
-            Self::Since(since) => packet.at + samples_of(packet) > since,
+            Self::Since(since) => packet.at + packet.duration_samples() > since,
             Self::Until(until) => packet.at < until,
         }
     }
@@ -293,18 +293,10 @@ impl Pause {
 
 impl Inner {
     fn lose(&mut self, packet: &Packet) {
-        let end = packet.at + samples_of(packet);
+        let end = packet.at + packet.duration_samples();
         self.lost = Some(match self.lost {
             Some((from, to)) => (from.min(packet.at), to.max(end)),
             None => (packet.at, end),
         });
-    }
-}
-
-/// How long a packet sounds, in samples at 48 kHz.
-fn samples_of(packet: &Packet) -> u64 {
-    match packet.codec {
-        Codec::Opus => opus::duration_samples(&packet.payload).map_or(0, u64::from),
-        Codec::Pcmu | Codec::Pcma => packet.payload.len() as u64 * 6,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sidetone_codec::{OpusDecoder, g711, level};
+use sidetone_codec::{OpusDecoder, g711, level, pcm};
 use sidetone_fleet::Fleet;
 use sidetone_media::{Codec, Packet};
 use sidetone_room::Speaker;
@@ -32,7 +32,8 @@ pub(crate) struct Level {
 /// Measures one lane.
 struct Meter {
     party: Party,
-    opus: OpusDecoder,
+    /// Made with the first packet that needs it.
+    opus: Option<OpusDecoder>,
     peak: f32,
     shown: f32,
 }
@@ -88,23 +89,14 @@ impl Level {
             self.meters.resize_with(lane + 1, || None);
         }
         let meter = &mut self.meters[lane];
-        if meter.is_none() {
-            match OpusDecoder::new() {
-                Ok(opus) => {
-                    *meter = Some(Meter {
-                        party,
-                        opus,
-                        peak: 0.0,
-                        shown: 0.0,
-                    });
-                }
-                Err(error) => return debug!(%error, "no decoder for a meter"),
-            }
-        }
-        if let Some(meter) = meter {
-            meter.party = party;
-            meter.measure(packet);
-        }
+        let meter = meter.get_or_insert_with(|| Meter {
+            party,
+            opus: None,
+            peak: 0.0,
+            shown: 0.0,
+        });
+        meter.party = party;
+        meter.measure(packet);
     }
 
     /// Tells what changed; called at most four times a second.
@@ -161,15 +153,26 @@ impl Level {
 }
 
 impl Meter {
+    fn measure_opus(&mut self, payload: &[u8]) -> f32 {
+        if self.opus.is_none() {
+            match OpusDecoder::new() {
+                Ok(opus) => self.opus = Some(opus),
+                Err(error) => debug!(%error, "no decoder for a meter"),
+            }
+        }
+        let decoded = self
+            .opus
+            .as_mut()
+            .map(|opus| opus.decode(payload).map(level));
+        decoded.and_then(Result::ok).unwrap_or_default()
+    }
+
     fn measure(&mut self, packet: &Packet) {
         let loudness = match packet.codec {
-            Codec::Opus => self
-                .opus
-                .decode(&packet.payload)
-                .map(level)
-                .unwrap_or_default(),
+            Codec::Opus => self.measure_opus(&packet.payload),
             Codec::Pcmu => level(&g711::decode_ulaw_all(&packet.payload)),
             Codec::Pcma => level(&g711::decode_alaw_all(&packet.payload)),
+            Codec::Linear16(_) => level(&pcm::from_bytes(&packet.payload)),
         };
         self.peak = self.peak.max(loudness);
     }

@@ -1,6 +1,6 @@
 //! Lets one supervisor hear a call.
 
-use sidetone_media::{ClockRate, Codec, Packet, Rewriter};
+use sidetone_media::{Codec, Packet, Rewriter};
 use sidetone_room::RtpOut;
 use sidetone_service::random;
 use sidetone_wire::{CallId, MonitorRoom, Party};
@@ -81,6 +81,11 @@ impl Monitor {
         }
     }
 
+    /// Whether a lane's sound goes anywhere.
+    pub(crate) fn shows(&self, lane: usize) -> bool {
+        matches!(self.tracks.get(lane), Some(Some(_)))
+    }
+
     /// Sends a packet on.
     pub(crate) fn push(&mut self, lane: usize, packet: &Packet) -> Pushed {
         let Some(Some(track)) = self.tracks.get_mut(lane) else {
@@ -114,12 +119,8 @@ impl Drop for Monitor {
 
 impl Published {
     fn new(grant: &monitor::Grant, name: String, codec: Codec) -> Self {
-        let rate = match codec {
-            Codec::Opus => ClockRate::OPUS,
-            Codec::Pcmu | Codec::Pcma => ClockRate::G711,
-        };
         let draw = random::u64();
-        let rewriter = Rewriter::new(draw as u16, (draw >> 32) as u32, rate);
+        let rewriter = Rewriter::new(draw as u16, (draw >> 32) as u32, codec.clock_rate());
         Self {
             key: grant.publish(name, codec),
             codec,
@@ -130,7 +131,7 @@ impl Published {
     /// Publishes anew for a source with another codec; `false` if it cannot be published.
     fn follow(&mut self, grant: &monitor::Grant, codec: Codec) -> bool {
         match codec {
-            Codec::Pcma => false,
+            Codec::Pcma | Codec::Linear16(_) => false,
             Codec::Opus | Codec::Pcmu => {
                 let name = grant.unpublish(self.key).unwrap_or_default();
                 *self = Self::new(grant, name, codec);

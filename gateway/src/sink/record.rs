@@ -86,6 +86,14 @@ impl Record {
         }
     }
 
+    /// Whether packets are of any use to it.
+    pub(crate) fn takes_packets(&self) -> bool {
+        match self.state {
+            State::Silent | State::Held(_) | State::Recording(_) => true,
+            State::Refused { .. } | State::Off => false,
+        }
+    }
+
     /// The call may be kept, but for what is paused: the take begins.
     pub(crate) fn allow(&mut self, pause: Option<&Pause>, at: MediaTime, now: Instant) {
         if let State::Held(hold) = &mut self.state {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use sidetone_media::level::SILENT_DBOV;
-use sidetone_media::{ClockRate, Codec, MediaTime, Packet, Timeline, TrackId};
+use sidetone_media::{Codec, MediaTime, Packet, Timeline, TrackId};
 use sidetone_room::RtpIn;
 use sidetone_wire::Party;
 
@@ -120,10 +120,6 @@ impl Livekit {
 impl Tapped {
     /// The timeline for packets of this codec.
     fn timeline(&mut self, codec: Codec) -> &mut Timeline {
-        let rate = match codec {
-            Codec::Opus => ClockRate::OPUS,
-            Codec::Pcmu | Codec::Pcma => ClockRate::G711,
-        };
         if self
             .timeline
             .as_ref()
@@ -133,7 +129,7 @@ impl Tapped {
         }
         &mut self
             .timeline
-            .get_or_insert_with(|| (codec, Timeline::new(rate)))
+            .get_or_insert_with(|| (codec, Timeline::new(codec.clock_rate())))
             .1
     }
 }

@@ -10,11 +10,14 @@ mod level;
 mod mix;
 mod multistream;
 mod opus;
+pub mod pcm;
+mod resample;
 
 pub use level::level;
 pub use mix::mix;
 pub use multistream::MultistreamDecoder;
-pub use opus::{Application, Bandwidth, EncoderConfig, OpusDecoder, OpusEncoder};
+pub use opus::{Application, Bandwidth, ENCODER_RATES_HZ, EncoderConfig, OpusDecoder, OpusEncoder};
+pub use resample::Resampler;
 
 /// Samples a second of all sound in and out of Opus.
 pub const SAMPLE_RATE_HZ: u32 = 48_000;

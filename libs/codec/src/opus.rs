@@ -12,6 +12,9 @@ const MAX_PACKET_BYTES: usize = 4_000;
 /// Frame lengths that libopus takes as one packet, in samples at 48 kHz (2.5 to 60 ms).
 const FRAME_LENGTHS: [usize; 6] = [120, 240, 480, 960, 1_920, 2_880];
 
+/// Rates of sound that can be encoded as they are; each divides 48 kHz.
+pub const ENCODER_RATES_HZ: [u32; 5] = [8_000, 12_000, 16_000, 24_000, 48_000];
+
 /// What the encoder is tuned for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Application {
@@ -69,6 +72,7 @@ impl Default for EncoderConfig {
 /// Sound in, packets out.
 pub struct OpusEncoder {
     inner: opus::Encoder,
+    rate_hz: u32,
     lookahead_samples: u32,
 }
 
@@ -78,6 +82,15 @@ impl OpusEncoder {
     /// # Errors
     /// When libopus refuses a setting.
     pub fn new(config: EncoderConfig) -> Result<Self, CodecError> {
+        Self::at(SAMPLE_RATE_HZ, config)
+    }
+
+    /// An encoder of sound with `rate_hz` samples a second: one of [`ENCODER_RATES_HZ`]. Packets
+    /// are those of Opus: whoever decodes them hears the same at any rate.
+    ///
+    /// # Errors
+    /// When libopus refuses the rate or a setting.
+    pub fn at(rate_hz: u32, config: EncoderConfig) -> Result<Self, CodecError> {
         let application = match config.application {
             Application::Voip => opus::Application::Voip,
             Application::Audio => opus::Application::Audio,
@@ -95,8 +108,8 @@ impl OpusEncoder {
                 reason: e.description().into(),
             }
         };
-        let mut inner = opus::Encoder::new(SAMPLE_RATE_HZ, opus::Channels::Mono, application)
-            .map_err(refused("mono 48 kHz".into()))?;
+        let mut inner = opus::Encoder::new(rate_hz, opus::Channels::Mono, application)
+            .map_err(refused(format!("mono {rate_hz} Hz")))?;
         inner
             .set_bitrate(opus::Bitrate::Bits(config.bitrate_bps))
             .map_err(refused(format!("a bitrate of {}", config.bitrate_bps)))?;
@@ -118,18 +131,21 @@ impl OpusEncoder {
         let lookahead_samples = inner.get_lookahead().map_err(refused("lookahead".into()))?;
         Ok(Self {
             inner,
-            lookahead_samples: lookahead_samples.unsigned_abs(),
+            rate_hz,
+            lookahead_samples: lookahead_samples.unsigned_abs() * (SAMPLE_RATE_HZ / rate_hz),
         })
     }
 
-    /// Encodes one frame of 120, 240, 480, 960, 1920 or 2880 samples. With DTX a packet of at
+    /// Encodes one frame of 120, 240, 480, 960, 1920 or 2880 samples at 48 kHz, or of as long at
+    /// the encoder's rate. With DTX a packet of at
     /// most 2 bytes need not be sent.
     ///
     /// # Errors
     /// When the frame has another length.
     pub fn encode(&mut self, pcm: &[i16]) -> Result<Vec<u8>, CodecError> {
-        if !FRAME_LENGTHS.contains(&pcm.len()) {
-            return Err(CodecError::FrameLength { samples: pcm.len() });
+        let samples = pcm.len() * (SAMPLE_RATE_HZ / self.rate_hz) as usize;
+        if !FRAME_LENGTHS.contains(&samples) {
+            return Err(CodecError::FrameLength { samples });
         }
         self.inner
             .encode_vec(pcm, MAX_PACKET_BYTES)
@@ -263,6 +279,29 @@ mod tests {
             );
             assert!((level(steady) - level(&tone(440.0, 0, 48_000))).abs() < 0.05);
         }
+    }
+
+    #[test]
+    fn sound_of_every_rate_comes_back_as_it_was_and_in_time() {
+        for rate_hz in ENCODER_RATES_HZ {
+            let mut encoder = OpusEncoder::at(rate_hz, EncoderConfig::default()).unwrap();
+            let mut decoder = OpusDecoder::new().unwrap();
+            let step = (SAMPLE_RATE_HZ / rate_hz) as usize;
+            let pcm: Vec<i16> = tone(440.0, 0, 48_000).into_iter().step_by(step).collect();
+            let mut heard = Vec::new();
+            for frame in pcm.chunks(FRAME_SAMPLES / step) {
+                let packet = encoder.encode(frame).unwrap();
+                heard.extend_from_slice(decoder.decode(&packet).unwrap());
+            }
+            assert_eq!(heard.len(), 48_000);
+            assert!(share(&heard[9_600..], 440.0) > 0.95, "{rate_hz} Hz");
+            let late_us = encoder.lookahead_samples() * 1000 / 48;
+            assert!(
+                (2_500..=10_000).contains(&late_us),
+                "{rate_hz} Hz: {late_us}"
+            );
+        }
+        assert!(OpusEncoder::at(44_100, EncoderConfig::default()).is_err());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::MediaTime;
+use crate::{ClockRate, MediaTime, opus};
 
 /// How a payload is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -14,6 +14,19 @@ pub enum Codec {
     Pcmu,
     /// G.711 A-law, 8 kHz (RFC 3551).
     Pcma,
+    /// Linear PCM as sockets send it: mono, signed 16 bit, little endian. It is on no RTP stream.
+    Linear16(ClockRate),
+}
+
+impl Codec {
+    /// The clock that counts its samples.
+    pub const fn clock_rate(self) -> ClockRate {
+        match self {
+            Self::Opus => ClockRate::OPUS,
+            Self::Pcmu | Self::Pcma => ClockRate::G711,
+            Self::Linear16(rate) => rate,
+        }
+    }
 }
 
 /// A track on one call's bus: small, dense, never re-used within a call.
@@ -44,4 +57,16 @@ pub struct Packet {
     pub payload: Arc<[u8]>,
     /// When it reached this process.
     pub arrived: Instant,
+}
+
+impl Packet {
+    /// How long it sounds, in samples at 48 kHz; 0 when that cannot be told.
+    pub fn duration_samples(&self) -> u64 {
+        let bytes = self.payload.len() as i64;
+        match self.codec {
+            Codec::Opus => opus::duration_samples(&self.payload).map_or(0, u64::from),
+            Codec::Pcmu | Codec::Pcma => ClockRate::G711.to_samples_48k(bytes) as u64,
+            Codec::Linear16(rate) => rate.to_samples_48k(bytes / 2) as u64,
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! One continuous outgoing RTP stream from packets of changing sources.
 
-use crate::{ClockRate, Codec, MediaTime, Packet, TrackId, opus};
+use crate::{ClockRate, MediaTime, Packet, TrackId};
 
 /// A step of the sequence numbers larger than this, either way, is not loss but a new start.
 const RESTART_PACKETS: u64 = 1_000;
@@ -145,7 +145,7 @@ impl Rewriter {
 
     fn sent(&mut self, packet: &Packet, at: MediaTime) {
         self.newest_at = at;
-        self.newest_end = at + duration_samples(packet);
+        self.newest_end = at + packet.duration_samples();
     }
 
     fn header(&mut self, seq: u64, at: MediaTime, marker: bool) -> Outgoing {
@@ -157,14 +157,6 @@ impl Rewriter {
             timestamp: self.first_timestamp.wrapping_add(ticks as u32),
             marker,
         }
-    }
-}
-
-/// How long a packet sounds, 0 when it cannot be told.
-fn duration_samples(packet: &Packet) -> u64 {
-    match packet.codec {
-        Codec::Opus => opus::duration_samples(&packet.payload).map_or(0, u64::from),
-        Codec::Pcmu | Codec::Pcma => packet.payload.len() as u64 * 6,
     }
 }
 

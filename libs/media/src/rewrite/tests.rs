@@ -4,6 +4,7 @@ use std::time::Instant;
 use proptest::prelude::*;
 
 use super::*;
+use crate::Codec;
 
 /// 20 ms of CELT.
 const PAYLOAD: [u8; 3] = [0xf8, 0xff, 0xfe];
