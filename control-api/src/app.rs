@@ -53,6 +53,8 @@ pub(crate) struct App {
     pub(crate) acts: Allowance,
     /// There is something to be erased.
     pub(crate) erasing: Notify,
+    /// There are calls to be heard through sockets, or to be heard no more.
+    pub(crate) hearing: Notify,
     pub(crate) clock: TrustedClock,
     /// Where recordings lie.
     pub(crate) objects: sidetone_vault::Store,

@@ -21,6 +21,7 @@ mod figures;
 mod floors;
 #[doc(hidden)]
 pub mod fuzzing;
+mod hearing;
 mod inbound;
 mod ledger;
 mod livekit;
@@ -167,6 +168,7 @@ pub async fn load_with(
         floors: Settling::default(),
         acts: Allowance::default(),
         erasing: Notify::new(),
+        hearing: Notify::new(),
         clock,
         objects,
         keyring,
@@ -325,6 +327,8 @@ impl Api {
         lifecycle.spawn_vital("floors", floors);
         let fetching = vendor::run(app.clone(), lifecycle.clone());
         lifecycle.spawn_vital("vendor recordings", fetching);
+        let hearing = hearing::run(app.clone(), lifecycle.clone());
+        lifecycle.spawn_vital("sockets of upstreams", hearing);
         let retention = retention::run(app.clone(), lifecycle.clone());
         lifecycle.spawn_vital("retention", retention);
         let audit = audit::run(app.clone(), lifecycle.clone());

@@ -34,7 +34,7 @@ use crate::shard::{Shard, Start};
 use crate::{Shared, sink, source};
 use errands::Errands;
 use floor::Floor;
-use gap::Gap;
+pub(crate) use gap::Gap;
 use life::{Life, Moment, Output, RoomFacts};
 pub(crate) use metadata::Metadata;
 pub(crate) use voices::Said;

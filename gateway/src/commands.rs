@@ -3,18 +3,21 @@
 use std::sync::Arc;
 
 use sidetone_fleet::{CommandRequest, Commands};
-use sidetone_wire::{CallId, Command, CommandError, Reply};
+use sidetone_service::clock;
+use sidetone_wire::{CallId, Command, CommandError, Reply, Socket};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-use crate::Shared;
-use crate::shard::ToShard;
+use crate::keeper::Keeper;
+use crate::shard::{Placement, ToShard, Work};
+use crate::{Shared, upstream};
 
 /// Hands commands on until the fleet sends no more.
 pub(crate) async fn run(
     mut incoming: Commands,
     shared: Arc<Shared>,
     shards: Vec<mpsc::Sender<ToShard>>,
+    placement: Placement,
     changed: mpsc::Sender<String>,
 ) {
     while let Some(request) = incoming.recv().await {
@@ -27,7 +30,8 @@ pub(crate) async fn run(
             | Command::WatchLevels { call }
             | Command::PauseRecording { call, .. }
             | Command::ResumeRecording { call }
-            | Command::StopRecording { call, .. } => {
+            | Command::StopRecording { call, .. }
+            | Command::CallOver { call } => {
                 let call = *call;
                 to_call(&shared, call, request);
             }
@@ -44,12 +48,40 @@ pub(crate) async fn run(
                 drop(changed.try_send(room.clone()));
                 request.answer(Ok(Reply::Done));
             }
+            Command::Hear(socket) => {
+                let heard = hear(&shared, &placement, (**socket).clone()).await;
+                request.answer(heard.map(|()| Reply::Done));
+            }
             Command::EraseTakes { recordings } => {
                 shared.recorder.erase(recordings);
                 request.answer(Ok(Reply::Done));
             }
         }
     }
+}
+
+/// Begins to hear a call through its upstream's socket, unless somebody does.
+async fn hear(shared: &Shared, placement: &Placement, socket: Socket) -> Result<(), CommandError> {
+    let call = socket.call;
+    if shared.routes.find(call).is_some() {
+        return Ok(());
+    }
+    let Some(dialler) = shared.diallers.of(socket.upstream) else {
+        let detail = format!("{} has no socket to listen to", socket.upstream);
+        return Err(CommandError::Unsupported { detail });
+    };
+    let key = format!("call:{call}");
+    let lease = shared.fleet.acquire(&key, &shared.node, clock::now()).await;
+    let Some(lease) = lease else {
+        return Ok(()); // another gateway has it
+    };
+    let start = upstream::Start {
+        socket,
+        dialler,
+        keeper: Keeper::new(lease, key),
+    };
+    let placed = placement.place(Box::new(Work::Socket(start)));
+    placed.map_err(|_| CommandError::Overloaded)
 }
 
 fn to_call(shared: &Shared, call: CallId, request: CommandRequest) {

@@ -17,7 +17,7 @@ use tracing::{debug, error};
 
 use crate::keeper::Keeper;
 use crate::link::Link;
-use crate::shard::{Placement, Start};
+use crate::shard::{Placement, Start, Work};
 use crate::{JOINS_PER_SECOND, Shared, metrics};
 use rooms::Rooms;
 pub(crate) use rooms::{Ended, Fate, ROOMS};
@@ -212,10 +212,11 @@ impl Starter {
             debug!(room = room.name, "another gateway has it");
             return fate.elsewhere();
         };
-        let keeper = Keeper::new(lease, room.name.clone());
-        let start = Box::new(Start { room, keeper, fate });
-        if let Err(start) = self.placement.place(start) {
-            error!(room = start.room.name, "no shard takes it: trying again");
+        let name = room.name.clone();
+        let keeper = Keeper::new(lease, name.clone());
+        let start = Work::Room(Start { room, keeper, fate });
+        if self.placement.place(Box::new(start)).is_err() {
+            error!(room = name, "no shard takes it: trying again");
         }
     }
 }

@@ -4,7 +4,8 @@
 //! becomes a task on one of its shards: threads with a runtime of their own. The task holds an
 //! invisible connection to the room, says what happens to the call, and hands each packet, still
 //! encoded, to the call's sinks by plain method calls. The only queue on a packet's way is the one
-//! to a supervisor's monitor room.
+//! to a supervisor's monitor room. A call that lives behind a vendor's socket is such a task, too
+//! (one lease per call): the control plane says what to dial.
 //!
 //! **Invariants**
 //! - A call, its tap and its sinks live on one thread; there is no lock on a packet's path.
@@ -18,9 +19,13 @@
 mod bus;
 mod call;
 mod commands;
+mod diallers;
 mod directory;
+#[doc(hidden)]
+pub mod fuzzing;
 mod keeper;
 mod link;
+mod live;
 mod metrics;
 mod microphones;
 mod monitor;
@@ -30,6 +35,7 @@ mod routes;
 mod shard;
 mod sink;
 mod source;
+mod upstream;
 
 use std::sync::Arc;
 
@@ -62,6 +68,8 @@ pub struct Settings {
     pub shards: usize,
     /// Whether calls are recorded.
     pub record: bool,
+    /// Upstreams may be on this machine: tests and the demo only.
+    pub allow_loopback: bool,
 }
 
 /// A gateway, ready to run.
@@ -79,6 +87,7 @@ pub(crate) struct Shared {
     pub(crate) recorder: Arc<dyn take::Recorder>,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) record: bool,
+    pub(crate) diallers: diallers::Diallers,
     pub(crate) pacer: JoinPacer,
     pub(crate) routes: routes::Routes,
     pub(crate) microphones: microphones::Microphones,
@@ -86,12 +95,15 @@ pub(crate) struct Shared {
 
 /// Prepares a gateway; nothing happens before [`Gateway::run`]. The ledger is asked what may be
 /// recorded of each call.
+///
+/// # Errors
+/// When there is no TLS.
 pub fn load(
     settings: Settings,
     fleet: Fleet,
     recorder: Arc<dyn take::Recorder>,
     ledger: Arc<dyn Ledger>,
-) -> Gateway {
+) -> anyhow::Result<Gateway> {
     let shards = match settings.shards {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         given => given,
@@ -104,14 +116,15 @@ pub fn load(
         recorder,
         ledger,
         record: settings.record,
+        diallers: diallers::Diallers::new(settings.allow_loopback)?,
         pacer: JoinPacer::per_second(JOINS_PER_SECOND),
         routes: routes::Routes::default(),
         microphones: microphones::Microphones::default(),
     };
-    Gateway {
+    Ok(Gateway {
         shared: Arc::new(shared),
         shards,
-    }
+    })
 }
 
 /// Counts the calls that go on here. Cheap to clone.
@@ -140,7 +153,8 @@ impl Gateway {
         let mut shards = shard::Shards::start(&shared, shards, &lifecycle)?;
         info!(node = %shared.node, shards = shards.len(), url = shared.url, "gateway runs");
         let (changed, changes) = mpsc::channel(directory::CHANGES);
-        let commands = commands::run(incoming, shared.clone(), shards.senders(), changed);
+        let (senders, placement) = (shards.senders(), shards.placement());
+        let commands = commands::run(incoming, shared.clone(), senders, placement, changed);
         let directory = directory::run(shared.clone(), shards.placement(), changes);
         tokio::select! {
             biased; // the drain ends shards too

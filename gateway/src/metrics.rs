@@ -119,6 +119,10 @@ pub(crate) fn joined(outcome: &'static str) {
     counter!("gateway_joins_total", "outcome" => outcome).increment(1);
 }
 
+pub(crate) fn dialled(outcome: &'static str) {
+    counter!("gateway_dials_total", "outcome" => outcome).increment(1);
+}
+
 pub(crate) fn rejoined(took: Duration) {
     histogram!("gateway_rejoin_seconds").record(took.as_secs_f64());
 }
@@ -149,6 +153,10 @@ pub fn describe() {
         "Monitor rooms that are published in"
     );
     describe_counter!("gateway_joins_total", "Attempts to tap a room, by outcome");
+    describe_counter!(
+        "gateway_dials_total",
+        "Attempts to open an upstream's socket, by outcome"
+    );
     describe_counter!(
         "gateway_calls_ended_total",
         "Calls that ended, by whose doing it was"

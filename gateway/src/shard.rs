@@ -1,6 +1,7 @@
 //! Threads that carry calls.
 
 use std::cell::Cell;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +19,7 @@ use crate::directory::Fate;
 use crate::keeper::Keeper;
 use crate::metrics::PacketCounters;
 use crate::monitor::Monitors;
-use crate::{Shared, call, pace};
+use crate::{Shared, call, pace, upstream};
 
 /// Orders waiting at a shard. Starts are paced at a few a second, so more mean that the shard is
 /// stuck: the room goes to another one.
@@ -31,10 +32,18 @@ pub(crate) struct Start {
     pub(crate) fate: Fate,
 }
 
+/// A call to hear, in a room or through a socket.
+pub(crate) enum Work {
+    /// A room.
+    Room(Start),
+    /// A socket of an upstream.
+    Socket(upstream::Start),
+}
+
 /// An order to a shard.
 pub(crate) enum ToShard {
-    /// Tap a room. The guard counts it towards the shard's load.
-    Start(Box<Start>, Load),
+    /// Hear a call. The guard counts it towards the shard's load.
+    Start(Box<Work>, Load),
     /// A user's grants end, whatever they listen to.
     UnlistenAll(UserId),
 }
@@ -167,8 +176,8 @@ impl Shards {
 }
 
 impl Placement {
-    /// Gives a room to the least loaded shard that takes it.
-    pub(crate) fn place(&self, mut start: Box<Start>) -> Result<(), Box<Start>> {
+    /// Gives a call to the least loaded shard that takes it.
+    pub(crate) fn place(&self, mut start: Box<Work>) -> Result<(), Box<Work>> {
         let mut by_load: Vec<_> = self.shards.iter().collect();
         by_load.sort_by_key(|(_, load)| load.load(Ordering::Relaxed));
         for (orders, load) in by_load {
@@ -233,14 +242,23 @@ impl Life {
     }
 }
 
-/// Taps a room in a task of its own; its panic is its own too.
-fn spawn(taps: &mut JoinSet<()>, shard: &Rc<Shard>, start: Start, load: Load) {
-    let shard = shard.clone();
-    let span = info_span!("tap", room = start.room.name, call = tracing::field::Empty);
-    let tap = tracing::Instrument::instrument(call::run(start, shard), span);
+/// Hears a call in a task of its own; its panic is its own too.
+fn spawn(taps: &mut JoinSet<()>, shard: &Rc<Shard>, work: Work, load: Load) {
+    let (shard, call) = (shard.clone(), tracing::field::Empty);
+    let (span, tap): (_, Pin<Box<dyn Future<Output = ()>>>) = match work {
+        Work::Room(start) => (
+            info_span!("tap", room = start.room.name, call),
+            Box::pin(call::run(start, shard)),
+        ),
+        Work::Socket(start) => (
+            info_span!("tap", upstream = %start.socket.upstream, call),
+            Box::pin(upstream::run(start, shard)),
+        ),
+    };
+    let tap = tracing::Instrument::instrument(tap, span);
     taps.spawn_local(async move {
         let _load = load;
-        Box::pin(tap).await;
+        tap.await;
     });
 }
 

@@ -1,5 +1,7 @@
 //! Where packets come from, and how they get their place in the call.
 
+pub(crate) mod listen;
 mod livekit;
 
+pub(crate) use listen::Listen;
 pub(crate) use livekit::Livekit;

@@ -78,13 +78,14 @@ impl Carry {
             node: NodeId("bench".to_owned()),
             shards: self.shards,
             record: self.record,
+            allow_loopback: false,
         };
         let gateway = gateway::load(
             settings,
             fleet.clone(),
             Arc::new(ours.recorder),
             ours.ledger,
-        );
+        )?;
         let lifecycle = Lifecycle::new(Duration::from_secs(5));
         lifecycle.spawn_vital("gateway", gateway.run(lifecycle.clone()));
         tokio::spawn(lifecycle.run());

@@ -86,7 +86,7 @@ impl Parts {
         let recorder = load_recorder(settings, &node, keys, store, ledger.clone()).await?;
         keeping.ready();
         let recorder = Arc::new(recorder);
-        let gateway = load_gateway(settings, node, &fleet, &recorder, ledger);
+        let gateway = load_gateway(settings, node, &fleet, &recorder, ledger)?;
         let link = gateway
             .is_some()
             .then(|| (fleet.signals(), readiness.condition("livekit")));
@@ -209,24 +209,22 @@ fn load_gateway(
     fleet: &Fleet,
     recorder: &Arc<Recorder>,
     ledger: Arc<dyn Ledger>,
-) -> Option<Gateway> {
+) -> anyhow::Result<Option<Gateway>> {
     let Some(access) = settings.livekit.access() else {
         warn!("LIVEKIT_URL is not set: calls in LiveKit rooms are not seen");
-        return None;
+        return Ok(None);
     };
+    let allow_loopback = settings.upstreams.allow_loopback;
     let settings = gateway::Settings {
         credentials: tools::credentials(&access),
         url: access.url,
         node,
         shards: 0,
         record: true,
+        allow_loopback,
     };
-    Some(gateway::load(
-        settings,
-        fleet.clone(),
-        recorder.clone(),
-        ledger,
-    ))
+    let recorder = recorder.clone();
+    gateway::load(settings, fleet.clone(), recorder, ledger).map(Some)
 }
 
 /// Says in the readiness what the gateway says about the server.

@@ -175,6 +175,16 @@ impl State {
         }
     }
 
+    /// Whether somebody can be heard by now. A call of which nobody says where it stands was
+    /// registered to be heard.
+    pub(crate) fn is_hearable(&self) -> bool {
+        match self.status() {
+            CallStatus::Connecting => self.phase.is_none(),
+            CallStatus::Connected | CallStatus::OnHold | CallStatus::Transferring => true,
+            CallStatus::Ringing | CallStatus::Ended => false,
+        }
+    }
+
     /// Makes the call of it that people see. What others decide (control, consent, recording,
     /// what may be done) stays as `call` has it. Tags that `former` did not have are added, so that
     /// one that somebody took away does not come back.

@@ -140,6 +140,9 @@ pub(crate) async fn run(
             if ingested.recordings {
                 app.fetching.look();
             }
+            if ingested.sockets {
+                app.hearing.notify_one();
+            }
             if changes.send(ingested.changed).await.is_err() {
                 anyhow::bail!("nobody tells clients of changed calls any more");
             }

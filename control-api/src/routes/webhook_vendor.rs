@@ -157,7 +157,7 @@ impl Urls {
 }
 
 /// What a call's URL is bound to where it is kept.
-pub(super) fn url_context(
+pub(crate) fn url_context(
     what: &str,
     tenant: TenantId,
     upstream: Upstream,

@@ -19,7 +19,7 @@ const CALL: &str = "SELECT c.id, c.client_id, c.branch_id, c.upstream, c.upstrea
     c.livekit_room_name, c.status, c.end_class, c.end_code, c.outcome, c.started_at, c.answered_at, \
     c.ended_at, c.tags, c.consent, c.control_holder, c.control_holder_name, c.control_since, \
     c.control_version, c.recording_state, c.recording_started_at, c.paused_at, c.paused_by, \
-    c.resume_at, c.campaign, c.capabilities, c.muted, \
+    c.resume_at, c.campaign, c.capabilities, c.muted, c.degraded, \
     (SELECT r.id FROM recordings r WHERE r.call_id = c.id AND r.state = 'stored' \
      ORDER BY r.started_at DESC, r.id DESC LIMIT 1) AS stored_recording FROM calls c";
 
@@ -118,6 +118,7 @@ fn call(row: &AnyRow, now: Timestamp) -> Result<Call> {
             None => row.json("capabilities")?,
             Some(_) => Vec::new(),
         },
+        degraded: row.opt_text("degraded")?.filter(|_| ended_at.is_none()),
         listen_proxy_url: None,
         recording_stored_url: stored.map(super::recordings::audio_url),
     })

@@ -109,6 +109,7 @@ async fn change(
         | CallEvent::Ended { .. }
         | CallEvent::ListenerLeft { .. }
         | CallEvent::SupervisorLost { .. }
+        | CallEvent::Degraded { .. }
             if !fresh =>
         {
             None
@@ -124,6 +125,7 @@ async fn change(
             control::end(tx, id, now).await?;
             ended(tx, id, *at, reason).await?
         }
+        CallEvent::Degraded { reason } => updated(degraded(tx, id, reason.as_deref(), now).await?),
         CallEvent::ListenerLeft { user } => listener_left(tx, id, *user).await?,
     })
 }
@@ -294,6 +296,19 @@ async fn ended(
         .await?;
     takes::lamp(tx, id).await?;
     Ok((done.rows_affected() > 0).then_some(CallEventType::Ended))
+}
+
+/// Notes why a call is not heard as it should be. Whoever says so has the call: it is alive.
+async fn degraded(tx: &mut Tx, id: CallId, reason: Option<&str>, now: Timestamp) -> Result<bool> {
+    let done = sqlx::query(
+        "UPDATE calls SET degraded = $1, seen_at = $2 WHERE id = $3 AND ended_at IS NULL",
+    )
+    .bind(reason.map(str::to_owned))
+    .bind(now.unix_ms())
+    .bind(id.to_string())
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() > 0)
 }
 
 async fn listener_left(tx: &mut Tx, id: CallId, user: UserId) -> Result<Option<CallEventType>> {

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, HashSet};
 use sidetone_service::clock;
 use sidetone_wire::socket::CallEventType;
 use sidetone_wire::{
-    Call, CallId, CallStatus, Consent, Control, RecordingFlag, RecordingState, TenantId, Timestamp,
-    Upstream,
+    Call, CallId, CallStatus, Capability, Consent, Control, RecordingFlag, RecordingState,
+    TenantId, Timestamp, Upstream,
 };
 
 use super::columns::{self, Columns as _, Statement, batches};
@@ -20,6 +20,7 @@ use super::vendor::NewFetch;
 use super::{Result, Store, Tx, branches, calls, outbox, takes, transcripts, vendor};
 use crate::calls::numbers::e164;
 use crate::calls::{CallUpdate, Rows, State};
+use crate::hearing;
 
 /// A report of a call, on its way in.
 #[derive(Debug, Clone)]
@@ -75,6 +76,8 @@ pub(crate) struct Ingested {
     pub(crate) changed: Vec<Changed>,
     /// Whether there are recordings to be fetched.
     pub(crate) recordings: bool,
+    /// Whether there are calls to be heard, or to be heard no more.
+    pub(crate) sockets: bool,
 }
 
 type Key = (TenantId, Upstream, String);
@@ -111,13 +114,18 @@ impl Store {
             }));
         }
         let mut outcomes = vec![Outcome::Duplicate; deliveries.len()];
+        let mut made = HashSet::new();
         for n in fresh {
             if let Some(call) = touched.get(&deliveries[n].key()) {
-                let (call, is_new) = (call.id, call.before.is_none());
+                // the first of those that came at once made it
+                let (call, is_new) = (call.id, call.before.is_none() && made.insert(call.id));
                 outcomes[n] = Outcome::Taken { call, is_new };
             }
         }
         let (changes, changed) = write(&mut tx, touched, now).await?;
+        let sockets = changed
+            .iter()
+            .any(|one| hearing::is_dialled(one.call.upstream));
         let mut recordings = false;
         for fetch in &fetches {
             recordings |= vendor::note(&mut tx, fetch, now).await?;
@@ -135,6 +143,7 @@ impl Store {
             outcomes,
             changed,
             recordings,
+            sockets,
         })
     }
 }
@@ -204,7 +213,7 @@ async fn claim(
         statement.sql(
             " ON CONFLICT (client_id, upstream, upstream_call_id) \
              DO UPDATE SET batches = upstream_calls.batches + 1 \
-             RETURNING client_id, upstream, upstream_call_id, call_id, state",
+             RETURNING client_id, upstream, upstream_call_id, call_id, state, listen_url",
         );
         for row in &statement.query().fetch_all(&mut **tx).await? {
             let state: State = row.json("state")?;
@@ -219,7 +228,7 @@ async fn claim(
                 former: state.clone(),
                 state,
                 rows: Rows::default(),
-                listen_url: None,
+                listen_url: row.opt_text("listen_url")?,
                 control_url: None,
             };
             touched.insert(key, call);
@@ -257,6 +266,11 @@ async fn write(
         let branch = branch.and_then(|line| line.branch);
         let mut after = call.before.clone().unwrap_or_else(|| unknown(&key, &call));
         call.state.project(&call.former, branch, &mut after);
+        let listen = Capability::Listen;
+        let socket = call.listen_url.is_some() && hearing::is_dialled(after.upstream);
+        if socket && !after.capabilities.contains(&listen) {
+            after.capabilities.push(listen);
+        }
         if after.ended_at.is_none() {
             after.duration_seconds = now.ms_since(after.started_at) / 1000;
         }
@@ -365,6 +379,7 @@ fn unknown(key: &Key, call: &Touched) -> Call {
         current_speaker: None,
         campaign: None,
         capabilities: Vec::new(),
+        degraded: None,
         listen_proxy_url: None,
         recording_stored_url: None,
     }
@@ -376,7 +391,7 @@ async fn put_calls(tx: &mut Tx, rows: &[(Key, Touched, Call)], now: Timestamp) -
             "INSERT INTO calls (id, client_id, branch_id, upstream, upstream_call_id, direction, \
              from_party, to_party, customer_name, agent_id, agent_name, status, end_class, \
              end_code, outcome, started_at, answered_at, ended_at, control_since, call_metadata, \
-             seen_at) VALUES ",
+             capabilities, seen_at) VALUES ",
         );
         statement.rows(batch, |statement, (_, touched, call)| {
             statement.text(call.id.to_string()).sql(", ");
@@ -406,6 +421,7 @@ async fn put_calls(tx: &mut Tx, rows: &[(Key, Touched, Call)], now: Timestamp) -
             statement
                 .text(columns::json(&touched.state.metadata()))
                 .sql(", ");
+            statement.text(columns::json(&call.capabilities)).sql(", ");
             statement.int(now.unix_ms());
         });
         statement.sql(
@@ -417,7 +433,7 @@ async fn put_calls(tx: &mut Tx, rows: &[(Key, Touched, Call)], now: Timestamp) -
              end_code = excluded.end_code, outcome = excluded.outcome, \
              started_at = excluded.started_at, answered_at = excluded.answered_at, \
              ended_at = excluded.ended_at, call_metadata = excluded.call_metadata, \
-             seen_at = excluded.seen_at",
+             capabilities = excluded.capabilities, seen_at = excluded.seen_at",
         );
         statement.query().execute(&mut **tx).await?;
     }
@@ -428,7 +444,7 @@ async fn put_states(tx: &mut Tx, rows: &[(Key, Touched, Call)]) -> Result<()> {
     for batch in batches(rows) {
         let mut statement = Statement::new(
             "INSERT INTO upstream_calls (client_id, upstream, upstream_call_id, call_id, state, \
-             listen_url, control_url) VALUES ",
+             listen_url, control_url, hearable) VALUES ",
         );
         statement.rows(batch, |statement, ((tenant, upstream, id), call, _)| {
             statement.text(tenant.to_string()).sql(", ");
@@ -437,11 +453,13 @@ async fn put_states(tx: &mut Tx, rows: &[(Key, Touched, Call)]) -> Result<()> {
             statement.text(call.id.to_string()).sql(", ");
             statement.text(columns::json(&call.state)).sql(", ");
             statement.opt_text(call.listen_url.clone()).sql(", ");
-            statement.opt_text(call.control_url.clone());
+            statement.opt_text(call.control_url.clone()).sql(", ");
+            let hearable = hearing::is_dialled(*upstream) && call.state.is_hearable();
+            statement.int(i64::from(hearable));
         });
         statement.sql(
             " ON CONFLICT (client_id, upstream, upstream_call_id) DO UPDATE SET \
-             state = excluded.state, \
+             state = excluded.state, hearable = excluded.hearable, \
              listen_url = COALESCE(excluded.listen_url, upstream_calls.listen_url), \
              control_url = COALESCE(excluded.control_url, upstream_calls.control_url)",
         );

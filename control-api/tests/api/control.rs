@@ -68,6 +68,8 @@ impl Office {
             | Command::ResumeRecording { .. }
             | Command::StopRecording { .. }
             | Command::EraseTakes { .. }
+            | Command::Hear(_)
+            | Command::CallOver { .. }
             | Command::RoomChanged { .. } => None,
         })
     }

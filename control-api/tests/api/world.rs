@@ -439,6 +439,8 @@ fn usual(command: &Command) -> Result<Reply, CommandError> {
         | Command::ResumeRecording { .. }
         | Command::StopRecording { .. }
         | Command::EraseTakes { .. }
+        | Command::Hear(_)
+        | Command::CallOver { .. }
         | Command::RoomChanged { .. } => Ok(Reply::Done),
     }
 }

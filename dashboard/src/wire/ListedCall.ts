@@ -147,6 +147,10 @@ campaign?: string,
  */
 capabilities: Array<Capability>, 
 /**
+ * Why it is not heard as it should be, for the operator; absent while it is.
+ */
+degraded?: string, 
+/**
  * Where to hear it without LiveKit.
  */
 listenProxyUrl?: string, 

@@ -65,6 +65,8 @@ impl Tap {
             | Command::StopRecording { .. }
             | Command::EraseTakes { .. }
             | Command::UnlistenAll { .. }
+            | Command::Hear(_)
+            | Command::CallOver { .. }
             | Command::RoomChanged { .. } => Err(CommandError::NoHolder),
         };
         request.answer(done);

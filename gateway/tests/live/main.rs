@@ -10,5 +10,6 @@ mod faults;
 mod hearing;
 mod keeping;
 mod peers;
+mod sockets;
 mod tapping;
 mod world;

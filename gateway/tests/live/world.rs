@@ -20,6 +20,9 @@ use tokio::task::JoinHandle;
 /// Generous: the machine may be busy with other tests.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
+/// Where nobody answers.
+const NOWHERE: &str = "ws://127.0.0.1:1";
+
 pub(crate) fn credentials(server: &LivekitServer) -> Credentials {
     Credentials::new(server.api_key(), server.api_secret())
 }
@@ -47,6 +50,8 @@ pub(crate) struct Taken {
     pub(crate) gaps: Vec<(MediaTime, MediaTime, GapReason)>,
     pub(crate) pauses: Vec<Paused>,
     pub(crate) kept: Vec<(MediaTime, Arc<[u8]>)>,
+    /// The same with whose it is.
+    pub(crate) heard_of: Vec<(Party, MediaTime, Arc<[u8]>)>,
     pub(crate) ended_at: Option<MediaTime>,
     pub(crate) discarded: bool,
 }
@@ -169,6 +174,8 @@ impl Take for OneTake {
         *taken.packets.entry(party).or_default() += 1;
         taken.latest = taken.latest.max(packet.at);
         taken.kept.push((packet.at, packet.payload.clone()));
+        let payload = packet.payload.clone();
+        taken.heard_of.push((party, packet.at, payload));
     }
 
     fn name(&mut self, party: Party, name: &str) {
@@ -233,7 +240,23 @@ impl World {
     }
 
     pub(crate) fn start_with(url: &str, credentials: Credentials) -> Self {
+        Self::start_in(url, credentials, true)
+    }
+
+    /// One without a LiveKit server: what is heard comes from sockets on this machine.
+    pub(crate) fn start_alone() -> Self {
+        Self::start_in(NOWHERE, Credentials::new("key", "secret"), true)
+    }
+
+    /// The same, which may dial nothing on this machine.
+    pub(crate) fn start_guarded() -> Self {
+        Self::start_in(NOWHERE, Credentials::new("key", "secret"), false)
+    }
+
+    fn start_in(url: &str, credentials: Credentials, allow_loopback: bool) -> Self {
         logs();
+        // another test may have been faster
+        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let fleet = Fleet::in_process();
         let takes = Arc::new(Takes::default());
         let ledger = Arc::new(MemoryLedger::default());
@@ -243,9 +266,11 @@ impl World {
             node: NodeId("test".to_owned()),
             shards: 2,
             record: true,
+            allow_loopback,
         };
         let life = Lifecycle::new(Duration::from_secs(5));
         let gateway = gateway::load(settings, fleet.clone(), takes.clone(), ledger.clone());
+        let gateway = gateway.expect("TLS is there");
         let running = Some(tokio::spawn(gateway.run(life.clone())));
         let events = Arc::new(Mutex::new(Vec::new()));
         tokio::spawn(collect(fleet.clone(), events.clone()));

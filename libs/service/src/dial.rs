@@ -41,6 +41,7 @@ use target::{Kind, Target};
 pub use answer::Answer;
 pub use error::{DialError, Refusal};
 pub use policy::{Hosts, Limits, MAX_REDIRECTS, Policy};
+pub use reqwest::header;
 
 /// A WebSocket that was dialled.
 pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;

@@ -9,6 +9,7 @@ mod call;
 mod client;
 pub mod clip;
 pub mod conversation;
+pub mod listen;
 pub mod load;
 mod population;
 pub mod retell;

@@ -13,6 +13,8 @@ pub struct VapiCall {
     pub line: String,
     /// Whether we call.
     pub outbound: bool,
+    /// Where it is heard, if not at Vapi.
+    pub listen_url: Option<String>,
     /// When it was made, in milliseconds since 1970.
     pub created_ms: i64,
     /// What is said in turn, the assistant first.
@@ -32,6 +34,7 @@ impl VapiCall {
             customer: "+4930123456".to_owned(),
             line: "+4930999999".to_owned(),
             outbound: false,
+            listen_url: None,
             created_ms,
             lines: [
                 "Hello, how can I help?",
@@ -86,6 +89,8 @@ impl VapiCall {
             "inboundPhoneCall"
         };
         let host = "wss://phone-call-websocket.aws-us-west-2-backend-production1.vapi.ai";
+        let listen_url = format!("{host}/{}/listen", self.id);
+        let listen_url = self.listen_url.as_ref().unwrap_or(&listen_url);
         let mut message = json!({
             "type": kind,
             "timestamp": self.created_ms + after_ms,
@@ -93,7 +98,7 @@ impl VapiCall {
                 "id": self.id, "orgId": "org-1", "type": kind_of_call,
                 "assistantId": "assistant-1", "createdAt": self.created_ms,
                 "monitor": {
-                    "listenUrl": format!("{host}/{}/listen", self.id),
+                    "listenUrl": listen_url,
                     "controlUrl": format!("{}/{}/control", host.replace("wss", "https"), self.id),
                 },
             },
@@ -107,7 +112,8 @@ impl VapiCall {
         json!({ "message": message })
     }
 
-    fn status(&self, status: &str, after_ms: i64) -> Value {
+    /// How it stands.
+    pub fn status(&self, status: &str, after_ms: i64) -> Value {
         self.message("status-update", after_ms, &json!({ "status": status }))
     }
 

@@ -102,6 +102,7 @@ impl System {
             .env("SIDETONE_OPS", format!("127.0.0.1:{}", self.ops))
             .env("SIDETONE_DATA", self.data_dir())
             .env("SIDETONE_ADMIN_PASSWORD", ADMIN_PASSWORD)
+            .env("SIDETONE_ALLOW_LOOPBACK_UPSTREAMS", "true")
             .envs(self.livekit.clone())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())

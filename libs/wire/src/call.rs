@@ -364,6 +364,9 @@ pub struct Call {
     pub campaign: Option<String>,
     /// What may be done to it.
     pub capabilities: Vec<Capability>,
+    /// Why it is not heard as it should be, for the operator; absent while it is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub degraded: Option<String>,
     /// Where to hear it without LiveKit.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub listen_proxy_url: Option<String>,

@@ -6,7 +6,7 @@ use ts_rs::TS;
 use utoipa::ToSchema;
 
 use crate::call::words;
-use crate::{CallId, Party, RecordingId, UserId};
+use crate::{CallId, Party, RecordingId, Upstream, UserId};
 
 words! {
     /// To whom a supervisor speaks.
@@ -51,6 +51,36 @@ pub struct Floor {
     pub muted: Vec<Party>,
     /// Whoever is not to be silent may still be, by a gateway that is gone: they are made heard.
     pub restore: bool,
+}
+
+/// A text that is printed nowhere: an address that lets whoever knows it in, or a key.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Hidden(pub String);
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[hidden]")
+    }
+}
+
+/// A call that is heard through a socket of its upstream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Socket {
+    /// The call.
+    pub call: CallId,
+    /// Where it lives.
+    pub upstream: Upstream,
+    /// The tenant's slug.
+    pub tenant: String,
+    /// What to dial.
+    pub url: Hidden,
+    /// The key that the upstream asks for, if it does.
+    pub bearer: Option<Hidden>,
+    /// The customer's name.
+    pub customer_name: Option<String>,
+    /// The agent's name.
+    pub agent_name: Option<String>,
 }
 
 /// Something for a gateway to do.
@@ -129,6 +159,14 @@ pub enum Command {
     EraseTakes {
         /// Which.
         recordings: Vec<RecordingId>,
+    },
+    /// Hear a call through its upstream's socket, unless somebody does. To all: whoever gets the
+    /// call's lease does it.
+    Hear(Box<Socket>),
+    /// The call is over, says whoever knows: it is heard no more, and its recording ends. To all.
+    CallOver {
+        /// The call.
+        call: CallId,
     },
     /// A webhook said something about a room: look at it now. To all.
     RoomChanged {

@@ -98,6 +98,11 @@ pub enum CallEvent {
         /// Their monitor room: another one of the same person may have the call by now.
         room: String,
     },
+    /// The call is not heard as it should be, and why; or it is again.
+    Degraded {
+        /// For the operator.
+        reason: Option<String>,
+    },
     /// The call is over.
     Ended {
         /// When.

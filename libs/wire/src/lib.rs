@@ -39,7 +39,9 @@ pub use call::{
     RecordingFlag, RecordingState, Upstream, WatchMode, Watcher,
 };
 pub use campaign::Campaign;
-pub use command::{Command, CommandError, Floor, MonitorRoom, Reply, Seat, TalkMode};
+pub use command::{
+    Command, CommandError, Floor, Hidden, MonitorRoom, Reply, Seat, Socket, TalkMode,
+};
 pub use connection::{
     Connection, ConnectionKind, ConnectionTest, HmacAlgorithm, SignatureEncoding, TestOutcome,
     WebhookAuth, WebhookScheme,

@@ -21,5 +21,6 @@ mod recordings;
 mod restarts;
 mod setup;
 mod socket;
+mod sockets;
 mod sound;
 mod supervising;

@@ -1,0 +1,131 @@
+//! Having calls heard that live behind a socket of their upstream.
+//!
+//! What is reported of a call says whether somebody can be heard in it, and where. Every two
+//! seconds, and at once when reports come, calls without a holder are offered to the gateways, and
+//! those that are over are taken back: a command that is lost, a gateway that dies and a control
+//! plane that starts anew cost seconds and no call.
+//!
+//! **Invariant**: a URL leaves the database for the one gateway that dials it, and is in no line of
+//! the log (`Hidden`).
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::ExposeSecret as _;
+use sidetone_service::{Lifecycle, clock};
+use sidetone_wire::{CallId, Command, ConnectionKind, Hidden, Socket, TenantId, Upstream};
+use tracing::{error, warn};
+
+use crate::app::App;
+use crate::inbound::accounts;
+use crate::routes::webhook_vendor::url_context;
+use crate::store::{self, Hearable};
+
+/// How often it is looked whether every call has a holder.
+const LOOK: Duration = Duration::from_secs(2);
+/// Reports come many in a second: they are looked at together.
+const SPACING: Duration = Duration::from_millis(200);
+/// The credential that opens listen sockets of accounts that protect them.
+const LISTEN_KEY: &str = "publicKey";
+/// Accounts that are looked at for it.
+const ACCOUNTS: u32 = 8;
+
+/// Whether an upstream has sockets that we dial.
+pub(crate) fn is_dialled(upstream: Upstream) -> bool {
+    upstream == Upstream::Vapi
+}
+
+/// Offers calls and takes them back until the end.
+pub(crate) async fn run(app: Arc<App>, lifecycle: Lifecycle) -> anyhow::Result<()> {
+    let mut offered = HashSet::new();
+    loop {
+        if let Err(error) = look(&app, &mut offered).await {
+            warn!(%error, "calls behind sockets could not be looked for; the next look does");
+        }
+        tokio::select! {
+            () = app.hearing.notified() => {}
+            () = tokio::time::sleep(LOOK) => {}
+            () = lifecycle.draining() => return Ok(()),
+        }
+        tokio::time::sleep(SPACING).await;
+    }
+}
+
+async fn look(app: &App, offered: &mut HashSet<CallId>) -> store::Result<()> {
+    let hearable = app.store.hearable().await?;
+    for call in offered.difference(&hearable) {
+        // to all: who holds it may not be known here any more
+        let over = Command::CallOver { call: *call };
+        app.fleet.command_all(over).await;
+    }
+    offered.retain(|call| hearable.contains(call));
+    for call in hearable {
+        offered.insert(call);
+        let key = format!("call:{call}");
+        if app.fleet.holder(&key, clock::now()).await.is_some() {
+            continue;
+        }
+        let Some(found) = app.store.hearable_call(call).await? else {
+            continue;
+        };
+        if let Some(socket) = socket(app, call, found).await? {
+            app.fleet.command_all(Command::Hear(Box::new(socket))).await;
+        }
+    }
+    Ok(())
+}
+
+/// What a gateway is told; `None` for a URL that cannot be read.
+async fn socket(app: &App, call: CallId, found: Hearable) -> store::Result<Option<Socket>> {
+    let (tenant, upstream) = (found.tenant, found.upstream);
+    let context = url_context("listen", tenant, upstream, &found.upstream_call_id);
+    let url = match app.keyring.unwrap_secret(&context, &found.listen_url) {
+        Ok(url) => Hidden(url.expose_secret().to_owned()),
+        Err(error) => {
+            error!(%call, %error, "a listen URL was encrypted by another master key");
+            return Ok(None);
+        }
+    };
+    Ok(Some(Socket {
+        call,
+        upstream,
+        tenant: found.slug,
+        url,
+        bearer: listen_key(app, tenant, upstream).await?,
+        customer_name: found.customer_name,
+        agent_name: found.agent_name,
+    }))
+}
+
+/// The key of the tenant's first account at the upstream that has one.
+async fn listen_key(
+    app: &App,
+    tenant: TenantId,
+    upstream: Upstream,
+) -> store::Result<Option<Hidden>> {
+    let Ok(kind) = upstream.as_str().parse::<ConnectionKind>() else {
+        return Ok(None);
+    };
+    let tenant = app.store.tenant(tenant);
+    for account in tenant.accounts(Some(kind), None, ACCOUNTS).await? {
+        let Some(wrapped) = &account.credentials else {
+            continue;
+        };
+        let context = accounts::credentials_context(account.id);
+        let credentials = match app.keyring.unwrap_secret(&context, wrapped) {
+            Ok(credentials) => credentials,
+            Err(error) => {
+                error!(%error, connection = %account.id, "credentials cannot be read");
+                continue;
+            }
+        };
+        let credentials = credentials.expose_secret();
+        let credentials: BTreeMap<String, String> =
+            serde_json::from_str(credentials).unwrap_or_default();
+        if let Some(key) = credentials.get(LISTEN_KEY) {
+            return Ok(Some(Hidden(key.clone())));
+        }
+    }
+    Ok(None)
+}

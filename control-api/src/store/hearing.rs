@@ -1,0 +1,57 @@
+//! Calls that are heard through sockets of their upstreams.
+
+use std::collections::HashSet;
+
+use sidetone_wire::{CallId, TenantId, Upstream};
+
+use super::columns::Columns as _;
+use super::{Result, Store};
+
+/// What is to be known of a call to hear it.
+#[derive(Debug, Clone)]
+pub(crate) struct Hearable {
+    pub(crate) tenant: TenantId,
+    pub(crate) slug: String,
+    pub(crate) upstream: Upstream,
+    pub(crate) upstream_call_id: String,
+    /// Encrypted.
+    pub(crate) listen_url: String,
+    pub(crate) customer_name: Option<String>,
+    pub(crate) agent_name: Option<String>,
+}
+
+impl Store {
+    /// Live calls in which somebody can be heard through a socket.
+    pub(crate) async fn hearable(&self) -> Result<HashSet<CallId>> {
+        let rows = sqlx::query(
+            "SELECT u.call_id FROM upstream_calls u JOIN calls c ON c.id = u.call_id \
+             WHERE u.hearable = 1 AND u.listen_url IS NOT NULL AND c.ended_at IS NULL",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(|row| row.parsed("call_id")).collect()
+    }
+
+    /// One of them.
+    pub(crate) async fn hearable_call(&self, call: CallId) -> Result<Option<Hearable>> {
+        let row = sqlx::query(
+            "SELECT u.client_id, t.slug, u.upstream, u.upstream_call_id, u.listen_url, \
+             c.customer_name, c.agent_name FROM upstream_calls u \
+             JOIN calls c ON c.id = u.call_id JOIN clients t ON t.id = u.client_id \
+             WHERE u.call_id = $1 AND u.listen_url IS NOT NULL AND c.ended_at IS NULL",
+        )
+        .bind(call.to_string())
+        .fetch_optional(&self.pool)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some(Hearable {
+            tenant: row.parsed("client_id")?,
+            slug: row.text("slug")?,
+            upstream: row.parsed("upstream")?,
+            upstream_call_id: row.text("upstream_call_id")?,
+            listen_url: row.text("listen_url")?,
+            customer_name: row.opt_text("customer_name")?,
+            agent_name: row.opt_text("agent_name")?,
+        }))
+    }
+}

@@ -1,0 +1,234 @@
+//! A call that goes on, whatever it is heard through: its sinks, and what is asked of it.
+
+use std::time::{Duration, Instant};
+
+use sidetone_fleet::ledger::LedgerError;
+use sidetone_fleet::take::{self, Durable};
+use sidetone_fleet::{CommandRequest, EventLog};
+use sidetone_media::{MediaTime, Packet};
+use sidetone_wire::{
+    CallEvent, CallId, Command, CommandError, MonitorRoom, Party, RecordingRule, Reply,
+};
+use tokio::sync::mpsc;
+use tracing::info;
+
+use crate::bus::Bus;
+use crate::call::Gap;
+use crate::metrics::Present;
+use crate::routes::Route;
+use crate::shard::Shard;
+use crate::{Shared, sink};
+
+/// How long the control plane may take to say what may be recorded; then it is asked again.
+const RULE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Answers waiting at a call: one question is out at a time. An answer waits for room.
+pub(crate) const RULE_QUEUE: usize = 1;
+
+/// What may be recorded of a call, as the control plane says.
+pub(crate) type Rule = (CallId, Result<RecordingRule, LedgerError>);
+
+/// Where a call's packets come from.
+pub(crate) trait Source {
+    /// A moment on the call's time.
+    fn at(&self, moment: Instant) -> MediaTime;
+}
+
+/// See the module.
+pub(crate) struct Live<S> {
+    pub(crate) call: CallId,
+    pub(crate) log: EventLog,
+    pub(crate) source: S,
+    pub(crate) bus: Bus,
+    pub(crate) gap: Gap,
+    _routes: (take::Guard, Route),
+    _present: Present,
+}
+
+impl<S: Source> Live<S> {
+    /// A call begins here. Commands for it go to `queue`.
+    pub(crate) fn new(
+        shared: &Shared,
+        of: sink::Of,
+        fence: u64,
+        source: S,
+        queue: &mpsc::Sender<CommandRequest>,
+    ) -> Self {
+        let Shared {
+            fleet,
+            node,
+            recorder,
+            record,
+            routes,
+            ..
+        } = shared;
+        let call = of.call;
+        tracing::Span::current().record("call", tracing::field::display(call));
+        let log = fleet.event_log(call, fence);
+        let record = record.then(|| sink::Record::new(recorder.clone(), log.clone(), of));
+        Self {
+            call,
+            log,
+            source,
+            bus: Bus::new(record, sink::Level::new(fleet.clone(), call)),
+            gap: Gap::default(),
+            _routes: (fleet.route(call, node), routes.add(call, queue.clone())),
+            _present: Present::call(),
+        }
+    }
+
+    /// Says who is on a channel of the recording.
+    pub(crate) fn name(&mut self, party: Party, name: Option<&str>) {
+        if let (Some(record), Some(name)) = (&mut self.bus.record, name) {
+            record.name(party, name);
+        }
+    }
+
+    /// Hands a packet to the sinks.
+    pub(crate) fn handle_packet(
+        &mut self,
+        lane: usize,
+        party: Party,
+        packet: &Packet,
+        shared: &Shared,
+        answers: &mpsc::Sender<Rule>,
+    ) {
+        if let Some((from, to)) = self.gap.handle_packet(packet.at) {
+            self.mark_gap(from, to);
+        }
+        self.bus.deliver(lane, party, packet);
+        self.ask(packet.arrived, shared, answers);
+    }
+
+    /// The control plane says what may be recorded.
+    pub(crate) fn handle_rule(
+        &mut self,
+        answer: Result<RecordingRule, LedgerError>,
+        now: Instant,
+        shared: &Shared,
+        answers: &mpsc::Sender<Rule>,
+    ) {
+        let at = self.source.at(now);
+        self.bus.handle_rule(answer, at, now);
+        self.ask(now, shared, answers);
+    }
+
+    /// What is due four times a second. `connected`: the source can be heard, as far as we know.
+    pub(crate) fn handle_tick(
+        &mut self,
+        connected: bool,
+        now: Instant,
+        shard: &Shard,
+        answers: &mpsc::Sender<Rule>,
+    ) {
+        self.bus.level.handle_tick(now);
+        shard.counters.add(&mut self.bus.packets);
+        self.ask(now, &shard.shared, answers);
+        let at = self.source.at(now);
+        for user in self.bus.handle_tick(connected, at, now) {
+            info!(call = %self.call, "a listener is gone for good");
+            self.log.send(CallEvent::ListenerLeft { user });
+        }
+    }
+
+    /// Asks the control plane what may be recorded, if that is due.
+    pub(crate) fn ask(&mut self, now: Instant, shared: &Shared, answers: &mpsc::Sender<Rule>) {
+        if !self.bus.permit.poll_question(now) {
+            return;
+        }
+        let (call, ledger, answers) = (self.call, shared.ledger.clone(), answers.clone());
+        tokio::task::spawn_local(async move {
+            let asking = tokio::time::timeout(RULE_TIMEOUT, ledger.recording_rule(call));
+            let late = |_| Err(LedgerError::Away(format!("no answer in {RULE_TIMEOUT:?}")));
+            let answer = asking.await.unwrap_or_else(late);
+            // the tap has ended: nobody waits for it
+            drop(answers.send((call, answer)).await);
+        });
+    }
+
+    /// Says that a stretch is missing.
+    pub(crate) fn mark_gap(&mut self, from: MediaTime, to: MediaTime) {
+        info!(call = %self.call, from_ms = from.ms(), to_ms = to.ms(), "a stretch was not heard");
+        if let Some(record) = &mut self.bus.record {
+            record.gap(from, to);
+        }
+    }
+
+    /// Ends the sinks; the recording is as long as the call was until `now`.
+    pub(crate) fn finish(mut self, now: Instant, shard: &Shard) {
+        let at = self.source.at(now);
+        if let Some((from, to)) = self.gap.end(at) {
+            self.mark_gap(from, to);
+        }
+        self.bus.level.reset();
+        self.bus.level.handle_tick(now);
+        shard.counters.add(&mut self.bus.packets);
+        if let Some(record) = self.bus.record {
+            record.end(at);
+        }
+    }
+
+    /// Carries out a command, or sees to its being answered once it is.
+    pub(crate) fn handle_command(&mut self, request: CommandRequest, now: Instant, shard: &Shard) {
+        let at = self.source.at(now);
+        let done = match request.command.clone() {
+            Command::Listen { call, monitor } if call == self.call => {
+                Ok(self.listen(&monitor, shard))
+            }
+            Command::Unlisten { call, monitor } if call == self.call => {
+                self.bus.remove_listener(&monitor);
+                Ok(Reply::Done)
+            }
+            Command::WatchLevels { call } if call == self.call => {
+                self.bus.level.watch(now);
+                Ok(Reply::Done)
+            }
+            Command::PauseRecording { call, by } if call == self.call => {
+                return self.bus.pause(at, &by, answering(request));
+            }
+            Command::ResumeRecording { call } if call == self.call => {
+                return self.bus.resume(at, answering(request));
+            }
+            Command::StopRecording { call, erase } if call == self.call => {
+                self.bus.stop(at, erase);
+                Ok(Reply::Done)
+            }
+            Command::Talk { .. } | Command::SetFloor { .. } | Command::EndCall { .. } => {
+                let detail = "a listen socket is for listening only".to_owned();
+                Err(CommandError::Unsupported { detail })
+            }
+            Command::Listen { .. }
+            | Command::Unlisten { .. }
+            | Command::WatchLevels { .. }
+            | Command::PauseRecording { .. }
+            | Command::ResumeRecording { .. }
+            | Command::StopRecording { .. }
+            | Command::EraseTakes { .. }
+            | Command::UnlistenAll { .. }
+            | Command::Hear(_)
+            | Command::CallOver { .. }
+            | Command::RoomChanged { .. } => Err(CommandError::NoHolder),
+        };
+        request.answer(done);
+    }
+
+    fn listen(&mut self, monitor: &MonitorRoom, shard: &Shard) -> Reply {
+        let call = self.call;
+        let make = || sink::Monitor::new(call, shard.monitors.grant(monitor));
+        self.bus.add_listener(monitor, make);
+        Reply::Listening {
+            tracks: sink::track_names(call, &self.bus.lanes),
+        }
+    }
+}
+
+/// Answers a command when what it asks for is on disk, or cannot be.
+fn answering(request: CommandRequest) -> Durable {
+    Box::new(move |durable| {
+        request.answer(match durable {
+            Ok(()) => Ok(Reply::Done),
+            Err(error) => Err(CommandError::Failed {
+                detail: error.to_string(),
+            }),
+        });
+    })
+}

@@ -1,0 +1,197 @@
+//! Packets of a call that is heard through a socket of its upstream.
+//!
+//! A vendor's [`Vapi`] adapter makes blocks of sound in one [`Format`] of its frames; everything
+//! else is the same for all: blocks are cut to packets and get their place on the call's time
+//! ([`Stream`]), and what comes in bursts goes out at the pace of speech ([`Pace`]).
+//!
+//! **Invariant**: nothing that a socket sends makes a source panic or grow beyond what its parts
+//! name (`odd_frames_neither_panic_nor_grow`).
+
+mod format;
+mod pace;
+mod stream;
+mod vapi;
+
+use std::time::Instant;
+
+use sidetone_media::{MediaTime, Packet, TrackId};
+use sidetone_service::random;
+use sidetone_wire::Party;
+
+use crate::bus::Bus;
+use crate::live::Source;
+pub(crate) use format::Format;
+use pace::Pace;
+use stream::{Slot, Stream};
+use vapi::Vapi;
+
+/// Sound in one format, as it came.
+#[derive(Debug, Clone, PartialEq)]
+struct Block {
+    format: Format,
+    bytes: Vec<u8>,
+    /// When its last byte arrived.
+    at: MediaTime,
+}
+
+/// The source of one call.
+pub(crate) struct Listen {
+    /// The call's start: [`MediaTime::ZERO`].
+    origin: Instant,
+    adapter: Vapi,
+    stream: Stream,
+    pace: Pace,
+    /// Of customer and agent, once they were heard: the channels of a stream in this order.
+    tracks: [Option<(TrackId, usize)>; 2],
+    blocks: Vec<Block>,
+    slots: Vec<Slot>,
+}
+
+/// Whose the channels of a stream are. A stream with one channel has everybody on it: it is the
+/// customer's track.
+const PARTIES: [Party; 2] = [Party::Customer, Party::Agent];
+
+impl Listen {
+    pub(crate) fn new(origin: Instant) -> Self {
+        Self {
+            origin,
+            adapter: Vapi::default(),
+            stream: Stream::new(random::u64() as u32),
+            pace: Pace::default(),
+            tracks: [None; 2],
+            blocks: Vec::new(),
+            slots: Vec::new(),
+        }
+    }
+
+    /// The socket is another one.
+    pub(crate) fn handle_opened(&mut self) {
+        self.adapter.restart();
+        self.stream.restart();
+    }
+
+    /// The upstream says something beside the sound.
+    pub(crate) fn handle_text(&mut self, text: &str) {
+        self.adapter.handle_text(text);
+    }
+
+    /// Sound arrived.
+    pub(crate) fn handle_binary(&mut self, bytes: &[u8], now: Instant) {
+        let at = self.at(now);
+        self.adapter.handle_binary(bytes, at, &mut self.blocks);
+        self.place(now);
+    }
+
+    /// Time has passed: what waited for more to come is given up waiting for.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        let at = self.at(now);
+        self.adapter.handle_timeout(at, &mut self.blocks);
+        self.place(now);
+        self.stream.handle_timeout(at, &mut self.slots);
+        self.pace.push(&mut self.slots, now);
+    }
+
+    /// Nothing more comes for now: all that came is due.
+    pub(crate) fn hurry(&mut self, now: Instant) {
+        self.handle_timeout(now);
+        self.pace.hurry();
+    }
+
+    /// How much came faster than it can have been spoken, in packets, since this was last asked.
+    pub(crate) fn take_surplus(&mut self) -> u64 {
+        self.stream.take_surplus() + self.adapter.take_surplus()
+    }
+
+    /// When [`Listen::poll_packets`] has something to give.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.pace.due()
+    }
+
+    /// The packets that are due, one of each party, with their lanes on the bus.
+    pub(crate) fn poll_packets(
+        &mut self,
+        bus: &mut Bus,
+        now: Instant,
+    ) -> Option<Vec<(usize, Party, Packet)>> {
+        let slot = self.pace.pop(now)?;
+        let mut packets = Vec::with_capacity(slot.channels.len());
+        for (n, channel) in slot.channels.into_iter().enumerate() {
+            let party = PARTIES[n];
+            let (track, lane) = *self.tracks[n].get_or_insert_with(|| {
+                let track = TrackId(n as u32);
+                (track, bus.enter(party, track, now))
+            });
+            let packet = Packet {
+                track,
+                ssrc: slot.ssrc,
+                seq: slot.seq,
+                at: slot.at,
+                codec: slot.codec,
+                marker: slot.marker,
+                level_dbov: Some(channel.level_dbov),
+                payload: channel.payload,
+                arrived: now,
+            };
+            packets.push((lane, party, packet));
+        }
+        Some(packets)
+    }
+
+    fn place(&mut self, now: Instant) {
+        for block in self.blocks.drain(..) {
+            self.stream.push(&block, &mut self.slots);
+        }
+        self.pace.push(&mut self.slots, now);
+    }
+}
+
+impl Source for Listen {
+    fn at(&self, moment: Instant) -> MediaTime {
+        MediaTime::from_duration(moment.saturating_duration_since(self.origin))
+    }
+}
+
+/// What the fuzz target runs: any frames, any time apart.
+pub(crate) fn fuzz_vapi(bytes: &[u8]) {
+    use sidetone_service::clock;
+    use std::time::Duration;
+
+    let origin = clock::now();
+    let (mut source, mut now) = (Listen::new(origin), origin);
+    let mut rest = bytes;
+    while let [kind, length, wait, more @ ..] = rest {
+        let length = (usize::from(*length) * if kind & 2 == 0 { 1 } else { 64 }).min(more.len());
+        let (frame, after) = more.split_at(length);
+        rest = after;
+        now += Duration::from_millis(u64::from(*wait) * if kind & 4 == 0 { 1 } else { 20 });
+        match kind & 1 {
+            0 => source.handle_binary(frame, now),
+            _ => source.handle_text(&String::from_utf8_lossy(frame)),
+        }
+        if kind & 8 != 0 {
+            source.handle_opened();
+        }
+        if kind & 16 != 0 {
+            source.handle_timeout(now);
+        }
+        let most = source.at(now) + stream::AHEAD_SAMPLES + 2 * stream::SLOT_SAMPLES;
+        while let Some(slot) = source.pace.pop(now) {
+            assert!(slot.at <= most, "{} is not yet", slot.at);
+            assert!(slot.channels.iter().all(|one| !one.payload.is_empty()));
+        }
+        assert!(source.held_bytes() <= MOST_BYTES, "{}", source.held_bytes());
+    }
+}
+
+/// What a source may hold, of the 1 MiB that a call may cost.
+pub(crate) const MOST_BYTES: usize = 640 * 1024;
+
+impl Listen {
+    /// What it holds.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.adapter.held_bytes() + self.stream.held_bytes() + self.pace.held_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests;

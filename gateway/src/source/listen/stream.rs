@@ -1,0 +1,351 @@
+//! Sound without timestamps, cut to packets of 20 ms that have their place on the call's time.
+//!
+//! The count of samples is the sender's clock, and [`Timeline`] follows its drift. Two things a
+//! count cannot say: whether a stretch without sound is late or lost (whoever is late makes up for
+//! it at once; who is not has lost it, and the clock goes on by as much), and that more comes than
+//! can have been spoken (it is dropped).
+//!
+//! **Invariant**: all channels of a stream have the same place, to the sample.
+
+use std::sync::Arc;
+
+use sidetone_codec::level;
+use sidetone_media::level::{SILENT_DBOV, to_dbov};
+use sidetone_media::{ClockRate, Codec, MediaTime, Timeline};
+
+use super::Block;
+use super::format::Format;
+
+/// What one packet lasts.
+pub(super) const SLOT_SAMPLES: u64 = 960;
+/// Nothing for so long is a stall.
+const STALL_SAMPLES: u64 = 300 * MS;
+/// What comes in so long after a stall says whether it was late or lost.
+const JUDGED_SAMPLES: u64 = 200 * MS;
+/// Sound that would be heard so much later than it came was not spoken yet: it is dropped.
+pub(super) const AHEAD_SAMPLES: u64 = 800 * MS;
+/// What is held after a stall, at most: 1.5 s of the fastest format.
+const HELD_BYTES: usize = 192 * 1024;
+/// Quieter than this, a correction is not heard.
+const QUIET_DBOV: u8 = 60;
+
+const MS: u64 = 48;
+
+/// 20 ms of every channel.
+#[derive(Debug, Clone)]
+pub(super) struct Slot {
+    pub(super) at: MediaTime,
+    pub(super) ssrc: u32,
+    pub(super) seq: u64,
+    pub(super) marker: bool,
+    pub(super) codec: Codec,
+    pub(super) channels: Vec<Channel>,
+}
+
+/// 20 ms of one party.
+#[derive(Debug, Clone)]
+pub(super) struct Channel {
+    pub(super) payload: Arc<[u8]>,
+    pub(super) level_dbov: u8,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Stream {
+    format: Option<Format>,
+    timeline: Timeline,
+    ssrc: u32,
+    seq: u64,
+    /// Samples before the next slot, of the sender's clock.
+    ticks: u64,
+    /// Less than a slot.
+    rest: Vec<u8>,
+    /// Where the last slot ends.
+    end: MediaTime,
+    /// When something came last.
+    last: MediaTime,
+    /// A new stream of packets begins.
+    fresh: bool,
+    hold: Option<Hold>,
+    surplus: u64,
+}
+
+/// What came after a stall.
+#[derive(Debug)]
+struct Hold {
+    /// How long nothing had come.
+    stall: u64,
+    began: MediaTime,
+    first_bytes: usize,
+    bytes: Vec<u8>,
+}
+
+impl Stream {
+    pub(super) fn new(ssrc: u32) -> Self {
+        Self {
+            format: None,
+            timeline: Timeline::new(ClockRate::OPUS),
+            ssrc,
+            seq: 0,
+            ticks: 0,
+            rest: Vec::new(),
+            end: MediaTime::ZERO,
+            last: MediaTime::ZERO,
+            fresh: true,
+            hold: None,
+            surplus: 0,
+        }
+    }
+
+    /// What comes next follows on nothing: it is placed where it arrives.
+    pub(super) fn restart(&mut self) {
+        self.format = None;
+    }
+
+    /// Takes sound; packets that are complete go to `out`.
+    pub(super) fn push(&mut self, block: &Block, out: &mut Vec<Slot>) {
+        let Block { format, bytes, at } = block;
+        if self.format != Some(*format) {
+            self.begin(*format, *at);
+        }
+        let stall = at.since(self.last);
+        self.last = self.last.max(*at);
+        if stall > STALL_SAMPLES && self.hold.is_none() {
+            self.hold = Some(Hold {
+                stall,
+                began: *at,
+                first_bytes: bytes.len(),
+                bytes: Vec::new(),
+            });
+        }
+        let Some(hold) = &mut self.hold else {
+            return self.cut(*format, bytes, *at, out);
+        };
+        if hold.bytes.len() + bytes.len() <= HELD_BYTES {
+            hold.bytes.extend_from_slice(bytes);
+        } else {
+            self.surplus += 1;
+        }
+        self.judge(*at, out);
+    }
+
+    /// Time has passed.
+    pub(super) fn handle_timeout(&mut self, now: MediaTime, out: &mut Vec<Slot>) {
+        self.judge(now, out);
+    }
+
+    pub(super) fn take_surplus(&mut self) -> u64 {
+        std::mem::take(&mut self.surplus)
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        self.rest.len() + self.hold.as_ref().map_or(0, |hold| hold.bytes.len())
+    }
+
+    fn begin(&mut self, format: Format, at: MediaTime) {
+        self.timeline = Timeline::new(format.codec.clock_rate());
+        self.format = Some(format);
+        self.ssrc = self.ssrc.wrapping_add(1);
+        (self.seq, self.ticks) = (0, 0);
+        self.rest.clear();
+        self.hold = None;
+        self.last = at;
+        self.fresh = true;
+    }
+
+    /// Whether what came after a stall is what was missing, or only what was spoken since.
+    fn judge(&mut self, now: MediaTime, out: &mut Vec<Slot>) {
+        let judged = |hold: &Hold| now.since(hold.began) >= JUDGED_SAMPLES;
+        let (Some(format), true) = (self.format, self.hold.as_ref().is_some_and(judged)) else {
+            return;
+        };
+        let Some(hold) = self.hold.take() else { return };
+        let samples = |bytes: usize| (bytes / format.slot_bytes()) as u64 * SLOT_SAMPLES;
+        let since = now.since(hold.began);
+        let made_up_for = samples(hold.bytes.len()) >= since + hold.stall / 2;
+        if !made_up_for {
+            self.rest.clear();
+            // packets lie where they arrive, the first of several at once as much sooner
+            let first = samples(hold.first_bytes).saturating_sub(SLOT_SAMPLES);
+            let missing = (hold.began - first).since(self.end);
+            let rate = format.codec.clock_rate();
+            self.ticks += rate.from_samples_48k(missing as i64) as u64;
+        }
+        self.cut(format, &hold.bytes, now, out);
+    }
+
+    fn cut(&mut self, format: Format, bytes: &[u8], at: MediaTime, out: &mut Vec<Slot>) {
+        let mut all = std::mem::take(&mut self.rest);
+        all.extend_from_slice(bytes);
+        let slots = all.chunks_exact(format.slot_bytes());
+        self.rest = slots.remainder().to_vec();
+        let count = slots.len() as u64;
+        for (n, bytes) in slots.enumerate() {
+            if self.end > at + AHEAD_SAMPLES {
+                self.surplus += 1;
+                continue;
+            }
+            // of several at once, all but the last could have come sooner
+            let sooner = (count - 1 - n as u64) * SLOT_SAMPLES;
+            out.push(self.slot(format, bytes, at - sooner));
+        }
+    }
+
+    fn slot(&mut self, format: Format, bytes: &[u8], arrival: MediaTime) -> Slot {
+        let channels: Vec<Channel> = (0..format.channels)
+            .map(|channel| {
+                let payload = format.channel(bytes, channel);
+                let level_dbov = to_dbov(level(&format.samples(&payload)));
+                Channel {
+                    payload: payload.into(),
+                    level_dbov: level_dbov.min(SILENT_DBOV),
+                }
+            })
+            .collect();
+        if channels.iter().all(|one| one.level_dbov >= QUIET_DBOV) {
+            self.timeline.quiet();
+        }
+        // the clock of a timeline wraps, as that of RTP
+        let at = self
+            .timeline
+            .place(self.ssrc, self.ticks as u32, self.seq, arrival);
+        self.ticks += format.slot_samples() as u64;
+        self.seq += 1;
+        self.end = self.end.max(at + SLOT_SAMPLES);
+        Slot {
+            at,
+            ssrc: self.ssrc,
+            seq: self.seq,
+            marker: std::mem::take(&mut self.fresh),
+            codec: format.codec,
+            channels,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRAME: usize = 1_280;
+
+    fn wide() -> Format {
+        Format::linear16(16_000, 2).unwrap()
+    }
+
+    fn block(bytes: usize, at_us: u64) -> Block {
+        Block {
+            format: wide(),
+            // loud, so that nothing passes for a pause
+            bytes: [0x00, 0x20].repeat(bytes / 2),
+            at: MediaTime::from_samples(at_us * MS / 1_000),
+        }
+    }
+
+    /// Plays `frames` of 20 ms from `from_ms` on, each after 20 ms times `pace`.
+    fn play(stream: &mut Stream, from_ms: u64, frames: u64, pace: f64) -> Vec<Slot> {
+        let mut out = Vec::new();
+        for n in 0..frames {
+            let at_us = from_ms * 1_000 + (n as f64 * 20_000.0 * pace) as u64;
+            stream.push(&block(FRAME, at_us), &mut out);
+        }
+        out
+    }
+
+    fn begins(slots: &[Slot]) -> Vec<u64> {
+        slots.iter().map(|slot| slot.at.ms()).collect()
+    }
+
+    #[test]
+    fn a_steady_stream_lies_where_it_arrives_and_channels_lie_together() {
+        let mut stream = Stream::new(1);
+        let slots = play(&mut stream, 500, 100, 1.0);
+        assert_eq!(slots.len(), 100);
+        for (n, slot) in slots.iter().enumerate() {
+            assert!(
+                slot.at.ms().abs_diff(500 + n as u64 * 20) <= 1,
+                "{n}: {}",
+                slot.at
+            );
+            assert_eq!((slot.channels.len(), slot.seq), (2, n as u64 + 1));
+        }
+        assert!(slots[0].marker && !slots[1].marker);
+    }
+
+    #[test]
+    fn a_clock_that_drifts_is_followed_to_20_ms_over_an_hour() {
+        let mut stream = Stream::new(1);
+        for ppm in [200.0, -200.0] {
+            stream.restart();
+            let from = stream.end.ms() + 1_000;
+            let slots = play(&mut stream, from, 180_000, 1.0 + ppm / 1e6);
+            let arrived = from as f64 + 179_999.0 * 20.0 * (1.0 + ppm / 1e6);
+            let off = slots[179_999].at.ms() as f64 - arrived;
+            assert!(off.abs() <= 20.0, "{ppm} ppm: {off} ms");
+            let steps = slots.windows(2).map(|pair| pair[1].at.since(pair[0].at));
+            assert!(steps.clone().min() >= Some(SLOT_SAMPLES - 480));
+            assert!(steps.max() <= Some(SLOT_SAMPLES + 480));
+        }
+    }
+
+    #[test]
+    fn what_is_late_is_placed_where_it_was_spoken_and_what_is_lost_is_a_gap() {
+        for (burst, second) in [(true, 1_000), (false, 3_000)] {
+            let mut stream = Stream::new(1);
+            play(&mut stream, 0, 50, 1.0);
+            let mut after = Vec::new();
+            if burst {
+                // two seconds of sound that were under way
+                for _ in 0..100 {
+                    stream.push(&block(FRAME, 3_000_000), &mut after);
+                }
+            }
+            after.extend(play(&mut stream, 3_000, 50, 1.0));
+            let first = after[0].at.ms();
+            assert!(first.abs_diff(second) <= 40, "burst {burst}: at {first} ms");
+            let last = after[after.len() - 1].at.ms();
+            assert!(last.abs_diff(3_980) <= 40, "burst {burst}: at {last} ms");
+        }
+    }
+
+    #[test]
+    fn big_pieces_are_spoken_before_they_arrive() {
+        let mut stream = Stream::new(1);
+        let mut out = Vec::new();
+        for n in 1..=20 {
+            stream.push(&block(FRAME * 10, n * 200_000), &mut out);
+        }
+        let begins = begins(&out);
+        assert_eq!(begins.len(), 200);
+        for (n, at) in begins.iter().enumerate() {
+            assert!(at.abs_diff(20 + n as u64 * 20) <= 40, "{n} at {at} ms");
+        }
+    }
+
+    #[test]
+    fn a_hundred_times_real_time_is_dropped_but_for_what_may_be_spoken() {
+        let mut stream = Stream::new(1);
+        let slots = play(&mut stream, 0, 50_000, 0.01);
+        assert!(
+            (500..=560).contains(&slots.len()),
+            "{} slots of 10 s",
+            slots.len()
+        );
+        assert!(stream.take_surplus() > 49_000);
+        assert!(stream.held_bytes() < FRAME);
+        for (at, slot) in slots.iter().map(|slot| slot.at).zip(&slots[1..]) {
+            assert!(slot.at >= at);
+        }
+    }
+
+    #[test]
+    fn what_follows_on_nothing_is_another_stream() {
+        let mut stream = Stream::new(1);
+        let before = play(&mut stream, 0, 10, 1.0);
+        stream.restart();
+        let after = play(&mut stream, 5_000, 10, 1.0);
+        assert_ne!(before[9].ssrc, after[0].ssrc);
+        assert!(after[0].marker);
+        assert_eq!(after[0].at.ms(), 5_000);
+    }
+}

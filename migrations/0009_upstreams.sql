@@ -1,0 +1,9 @@
+-- Calls that are heard through a socket of their upstream.
+
+-- Why a live call is not heard as it should be; NULL while it is.
+ALTER TABLE calls ADD COLUMN degraded TEXT;
+
+-- 1 while, by what is reported of the call, there is somebody to be heard through its listen_url.
+ALTER TABLE upstream_calls ADD COLUMN hearable BIGINT NOT NULL DEFAULT 0;
+
+CREATE INDEX upstream_calls_hearable ON upstream_calls (call_id) WHERE hearable = 1;
