@@ -11,9 +11,11 @@ pub(crate) mod reason;
 pub(crate) mod state;
 pub(crate) mod subtitles;
 pub(crate) mod transcript;
+pub(crate) mod unheard;
 pub(crate) mod update;
 
 pub(crate) use reason::End;
 pub(crate) use state::State;
 pub(crate) use transcript::{Layer, Rows, Said, Spoken};
+pub(crate) use unheard::Unheard;
 pub(crate) use update::CallUpdate;

@@ -17,9 +17,9 @@ use sidetone_wire::{
 use super::columns::{self, Columns as _, Statement, batches};
 use super::effects::{self, Change};
 use super::vendor::NewFetch;
-use super::{Result, Store, Tx, branches, calls, outbox, takes, transcripts, vendor};
+use super::{Result, Store, Tx, branches, calls, outbox, pauses, takes, transcripts, vendor};
 use crate::calls::numbers::e164;
-use crate::calls::{CallUpdate, Rows, State};
+use crate::calls::{CallUpdate, Rows, Said, State, Unheard};
 use crate::hearing;
 
 /// A report of a call, on its way in.
@@ -89,8 +89,23 @@ struct Touched {
     former: State,
     state: State,
     rows: Rows,
+    unheard: Unheard,
     listen_url: Option<String>,
     control_url: Option<String>,
+}
+
+impl Touched {
+    /// Adds what a report says, but for what was said while nothing was to be kept.
+    fn absorb(&mut self, update: &CallUpdate) {
+        if self.unheard.is_empty() || update.said == Said::Nothing {
+            return self.state.absorb(update, &mut self.rows);
+        }
+        let mut heard = update.clone();
+        let known = Some(self.state.started_at()).filter(|at| *at != Timestamp::default());
+        let started_at = update.started_at.or(known).unwrap_or(update.at);
+        heard.said = self.unheard.leave_out(heard.said, update.at, started_at);
+        self.state.absorb(&heard, &mut self.rows);
+    }
 }
 
 impl Store {
@@ -105,7 +120,7 @@ impl Store {
             let Some(call) = touched.get_mut(&delivery.key()) else {
                 continue;
             };
-            call.state.absorb(&delivery.update, &mut call.rows);
+            call.absorb(&delivery.update);
             call.listen_url = delivery.listen_url.clone().or(call.listen_url.take());
             call.control_url = delivery.control_url.clone().or(call.control_url.take());
             fetches.extend(delivery.recordings.iter().map(|fetch| NewFetch {
@@ -228,6 +243,7 @@ async fn claim(
                 former: state.clone(),
                 state,
                 rows: Rows::default(),
+                unheard: Unheard::default(),
                 listen_url: row.opt_text("listen_url")?,
                 control_url: None,
             };
@@ -241,8 +257,10 @@ async fn claim(
         .filter(|id| !made.contains(id))
         .collect();
     let mut before = calls::many_in_transaction(tx, &known, now).await?;
+    let mut unheard = pauses::unheard(tx, &known).await?;
     for call in touched.values_mut() {
         call.before = before.remove(&call.id);
+        call.unheard = unheard.remove(&call.id).unwrap_or_default();
     }
     Ok(touched)
 }

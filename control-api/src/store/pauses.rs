@@ -5,12 +5,15 @@
 //!
 //! A rule never ends, shortens or takes over a person's pause.
 
+use std::collections::HashMap;
+
 use serde_json::json;
 use sidetone_wire::{CallId, Consent, RecordingId, RecordingRule, TenantId, Timestamp};
 
 use super::audit::{self, Actor, RULE, Subject};
-use super::columns::{Columns as _, Statement};
+use super::columns::{Columns as _, Statement, batches};
 use super::{Result, Store, Tenant, Tx, erasure, takes};
+use crate::calls::Unheard;
 
 /// How long a rule's pause holds for a tenant that did not say: a customer who types a card
 /// number pauses less between two digits.
@@ -108,6 +111,7 @@ impl Tenant {
         statement.text(call.to_string()).sql(rules_only);
         let done = statement.query().execute(&mut *tx).await?;
         if done.rows_affected() > 0 {
+            ended(&mut tx, call, at).await?;
             let detail = json!({ "reason": reason });
             let (action, subject) = ("recording.resumed", Subject::Call(call));
             audit::note(&mut tx, self.id, actor, action, subject, &detail, at).await?;
@@ -280,6 +284,7 @@ impl Store {
         .fetch_optional(&mut *tx)
         .await?;
         let Some(row) = row else { return Ok(false) };
+        ended(&mut tx, due.call, now).await?;
         let live = row.opt_int("ended_at")?.is_none();
         if live {
             let actor = Actor::rule("timeout");
@@ -344,6 +349,49 @@ async fn resume_after_ms(tx: &mut Tx, tenant: TenantId) -> Result<Option<i64>> {
     Ok(seconds.transpose()?.flatten().map(|seconds| seconds * 1000))
 }
 
+/// Notes for reports of what was said that a pause begins.
+async fn begun(tx: &mut Tx, call: CallId, at: Timestamp) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO call_pauses (call_id, from_at) VALUES ($1, $2) \
+         ON CONFLICT (call_id, from_at) DO UPDATE SET to_at = NULL",
+    )
+    .bind(call.to_string())
+    .bind(at.unix_ms())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// ... and that it is over.
+async fn ended(tx: &mut Tx, call: CallId, at: Timestamp) -> Result<()> {
+    sqlx::query("UPDATE call_pauses SET to_at = $1 WHERE call_id = $2 AND to_at IS NULL")
+        .bind(at.unix_ms())
+        .bind(call.to_string())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// When the recordings of calls were paused; those that never were are left out.
+pub(super) async fn unheard(tx: &mut Tx, calls: &[CallId]) -> Result<HashMap<CallId, Unheard>> {
+    let mut found: HashMap<CallId, Unheard> = HashMap::new();
+    for batch in batches(calls) {
+        let mut statement =
+            Statement::new("SELECT call_id, from_at, to_at FROM call_pauses WHERE call_id IN (");
+        statement.texts(batch.iter().map(CallId::to_string));
+        statement.sql(") ORDER BY call_id, from_at");
+        for row in &statement.query().fetch_all(&mut **tx).await? {
+            let span = (row.time("from_at")?, row.opt_time("to_at")?);
+            found
+                .entry(row.parsed("call_id")?)
+                .or_default()
+                .0
+                .push(span);
+        }
+    }
+    Ok(found)
+}
+
 /// Writes a pause. What pauses already keeps its beginning; a rule prolongs another rule's pause
 /// and leaves a person's alone.
 async fn hold(
@@ -377,6 +425,9 @@ async fn hold(
         .bind(call.to_string())
         .execute(&mut **tx)
         .await?;
+    if former.is_none() {
+        begun(tx, call, pause.at).await?;
+    }
     let says = former.is_none() || (!rule && former.as_ref() != Some(&pause.actor.name));
     if done.rows_affected() > 0 && says {
         let detail = json!({

@@ -6,6 +6,7 @@ use sidetone_service::clock;
 use sidetone_simulate::retell::RetellCall;
 use sidetone_simulate::vapi::VapiCall;
 use sidetone_simulate::webhook::{Signing, Webhook, disorder};
+use sidetone_wire::{CallId, NodeId};
 
 use crate::world::{User, World};
 
@@ -361,4 +362,63 @@ async fn a_call_on_retell_is_tracked_live() {
         json!({"id": "s1", "party": "customer", "text": "I want to cancel.",
         "final": true, "startMs": 3000, "endMs": 5500})
     );
+}
+
+#[tokio::test]
+async fn what_is_said_in_a_pause_is_in_no_transcript_whoever_reports_it() {
+    const CARD: &str = "4111 1111";
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let _gateway = world.gateway();
+    connect(&admin, "vapi", "Main", "hmac", SECRET).await;
+    let vapi = VapiCall::new("v-1", clock::wall() - 120_000);
+    let says = async |message: Value| {
+        let (status, answer) = send(&world, VAPI, &signed(&hmac(), &message)).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+    };
+    let since_made = || clock::wall() - vapi.created_ms;
+    let piece = |text: &str, after_ms: i64| {
+        let more = json!({"role": "user", "transcriptType": "final", "transcript": text});
+        vapi.message("transcript", after_ms, &more)
+    };
+    says(vapi.status("in-progress", 4_000)).await;
+    says(piece("My parcel is late.", 60_000)).await;
+    let call = only_call(&admin).await;
+    let id: CallId = call["id"].as_str().unwrap().parse().unwrap();
+    let _route = world.fleet.route(id, &NodeId("gateway-1".into()));
+    let path = format!("/api/calls/{id}");
+    let pause = format!("{path}/recording/pause");
+    let (status, answer) = admin.post(&pause, &json!({})).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let (began_ms, kept) = (since_made(), "Thank you.");
+    says(piece(CARD, began_ms)).await;
+    let resume = format!("{path}/recording/resume");
+    let (status, answer) = admin.post(&resume, &json!({})).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    // it is recognised when the pause is over
+    says(piece(CARD, since_made() + 1_500)).await;
+    says(piece(kept, since_made() + 20_000)).await;
+    let texts = |segments: Value| {
+        let segments = segments.as_array().unwrap().clone();
+        let texts = segments
+            .into_iter()
+            .map(|one| one["text"].as_str().unwrap().to_owned());
+        texts.collect::<Vec<_>>()
+    };
+    let known = ["My parcel is late.", kept];
+    assert_eq!(texts(transcript(&admin, &call).await), known);
+
+    // the report after the call has all of it, with times
+    let item = |text: &str, seconds: f64| json!({"role": "user", "message": text, "secondsFromStart": seconds, "duration": 900});
+    let said_at = (began_ms - (vapi.started_ms() - vapi.created_ms)) as f64 / 1000.0;
+    let items = json!([
+        item("My parcel is late.", 50.0),
+        item(CARD, said_at),
+        item(kept, said_at + 30.0)
+    ]);
+    let more = json!({"startedAt": vapi.started_ms(), "endedAt": clock::wall() + 60_000,
+        "endedReason": "customer-ended-call", "artifact": {"messages": items}});
+    says(vapi.message("end-of-call-report", since_made() + 60_000, &more)).await;
+    assert_eq!(only_call(&admin).await["status"], "ended");
+    assert_eq!(texts(transcript(&admin, &call).await), known);
 }
