@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 
 import numpy as np
 from livekit import rtc
@@ -12,7 +11,8 @@ from livekit import rtc
 RATE_HZ = 48_000
 FRAME_SAMPLES = 480
 WINDOW_SAMPLES = 19_200  # 400 ms
-SILENT_AFTER_S = 0.3  # a track that gives no frames for so long is not heard
+TICK_S = 0.05
+SILENT_AFTER_TICKS = 6  # a track that gives no frames for so long is not heard
 
 
 class ToneSource:
@@ -38,6 +38,27 @@ class ToneSource:
             await self.source.capture_frame(frame)
 
 
+class Ticks:
+    """Counts time as this program lives it: while the machine leaves it no time to take frames,
+    none passes."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        if self.task is None:
+            self.task = asyncio.create_task(self._tick())
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            self.count += 1
+
+
+TICKS = Ticks()
+
+
 class Ear:
     """Listens to one track and keeps its last 400 ms."""
 
@@ -46,20 +67,21 @@ class Ear:
         self.name = name
         self.sid = track.sid
         self.received_samples = 0
-        self.last_at = 0.0
+        self.last_tick = -SILENT_AFTER_TICKS
         self.window = np.zeros(0, dtype=np.int16)
         self.stream = rtc.AudioStream(track, sample_rate=RATE_HZ, num_channels=1)
         self.task = asyncio.create_task(self._listen())
+        TICKS.start()
 
     async def _listen(self) -> None:
         async for heard in self.stream:
             pcm = np.frombuffer(heard.frame.data, dtype=np.int16)
             self.received_samples += len(pcm)
-            self.last_at = time.monotonic()
+            self.last_tick = TICKS.count
             self.window = np.concatenate([self.window, pcm])[-WINDOW_SAMPLES:]
 
     def _is_silent(self) -> bool:
-        return time.monotonic() - self.last_at > SILENT_AFTER_S
+        return TICKS.count - self.last_tick > SILENT_AFTER_TICKS
 
     def level_dbfs(self, hz: float) -> float:
         """Level of the tone of `hz`; 0 is a full-scale sine, -200 is nothing."""

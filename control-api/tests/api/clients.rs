@@ -31,7 +31,10 @@ fn program(world: &World, language: &str) -> Command {
         (python, world.dir.path().join("example.py"))
     } else {
         let modules = workspace_path("dashboard/node_modules");
-        assert!(modules.exists(), "run `make dashboard` first");
+        assert!(
+            modules.exists(),
+            "build the dashboard first: `make e2e` does"
+        );
         let link = world.dir.path().join("node_modules");
         std::os::unix::fs::symlink(modules, link).unwrap();
         ("node".into(), world.dir.path().join("example.mjs"))
