@@ -116,7 +116,7 @@ class Peer:
     async def leave(self, _: dict[str, Any]) -> None:
         for tone in self.tones.values():
             tone.task.cancel()
-        for ear in self.ears.values():
+        for ear in list(self.ears.values()):  # a track may go meanwhile
             await ear.close()
         await self.room.disconnect()
 
