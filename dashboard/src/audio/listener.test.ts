@@ -14,8 +14,12 @@ class FakeRoom implements MonitorRoom {
     readonly grant: LivekitListen,
     readonly events: MonitorRoomEvents,
   ) {}
+  microphone: MediaStreamTrack | undefined;
   want(names: ReadonlySet<string>) {
     this.wanted = names;
+  }
+  speak(microphone: MediaStreamTrack | undefined) {
+    this.microphone = microphone;
   }
   leave() {
     this.left = true;
@@ -296,6 +300,23 @@ test("events of a connection that was left change nothing", async () => {
   rooms[0]?.events.onClosed("lost");
   rooms[0]?.events.onTrack("a/agent", track());
   expect(audible()).toEqual([]);
+});
+
+test("a microphone is in the room of now, and in the next one when that is lost", async () => {
+  const { listener, rooms } = stage();
+  const microphone = track();
+  listener.speak(microphone);
+  await listener.listen("a");
+  expect(rooms[0]?.microphone).toBe(microphone);
+  rooms[0]?.events.onMicrophone(true);
+  expect(listener.speaks()).toBe(true);
+  rooms[0]?.events.onClosed("lost");
+  expect(listener.speaks()).toBe(false);
+  await vi.advanceTimersByTimeAsync(15_000);
+  expect(rooms[1]?.microphone).toBe(microphone);
+  listener.speak(undefined);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(rooms[1]?.microphone).toBeUndefined();
 });
 
 test("a withdrawn right is not asked for again", async () => {

@@ -75,6 +75,8 @@ export class Listener {
   #idle: ReturnType<typeof setTimeout> | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #tries = 0;
+  #microphone: MediaStreamTrack | undefined;
+  #speaks = false;
 
   constructor(parts: ListenerParts) {
     this.#parts = parts;
@@ -129,6 +131,24 @@ export class Listener {
     for (const each of PARTIES) this.setMuted(callId, each, muted);
   }
 
+  /**
+   * Has this microphone in the room, now and after every new connection, as soon as the server
+   * permits it; `undefined`: none.
+   */
+  speak(track: MediaStreamTrack | undefined): void {
+    this.#microphone = track;
+    const room = this.#room;
+    void room?.then(
+      (joined) => {
+        if (this.#room === room) joined.speak(this.#microphone);
+      },
+      () => undefined, // the next one gets it when it is joined
+    );
+  }
+
+  /** Whether the microphone is in the room. */
+  speaks = (): boolean => this.#speaks;
+
   /** Loudness of a party as it arrives here; `undefined` while it is not heard. */
   level(callId: string, which: HeardParty): number | undefined {
     return this.#voices.get(`${callId}/${which}`)?.voice.level();
@@ -137,7 +157,7 @@ export class Listener {
   /** What is listened to, in the order it was asked for. Changes identity with its content. */
   calls = (): readonly Listening[] => this.#shown;
 
-  /** Calls `listener` after every change of `calls`. */
+  /** Calls `listener` after every change of `calls` and of `speaks`. */
   subscribe = (listener: () => void): (() => void) => {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -187,7 +207,8 @@ export class Listener {
     this.#room = joining;
     this.#roomName = grant.room;
     try {
-      await joining;
+      const joined = await joining;
+      if (this.#room === joining && this.#microphone !== undefined) joined.speak(this.#microphone);
     } catch (error) {
       if (this.#room === joining) this.#room = undefined;
       throw error;
@@ -205,6 +226,9 @@ export class Listener {
       },
       onLink: (good) => {
         if (isCurrent()) this.#showLink(good);
+      },
+      onMicrophone: (published) => {
+        if (isCurrent()) this.#showMicrophone(published);
       },
       onClosed: (why) => {
         if (isCurrent()) this.#closed(why);
@@ -241,8 +265,14 @@ export class Listener {
     this.#publish();
   }
 
+  #showMicrophone(published: boolean): void {
+    this.#speaks = published;
+    this.#publish();
+  }
+
   #closed(why: Closed): void {
     this.#room = undefined;
+    this.#speaks = false;
     this.#silence(() => true);
     for (const call of this.#calls.values()) {
       if (call.phase === "failed") continue;
@@ -328,6 +358,7 @@ export class Listener {
     clearTimeout(this.#idle);
     const room = this.#room;
     this.#room = undefined;
+    this.#speaks = false;
     this.#silence(() => true);
     void room?.then(
       (joined) => joined.leave(),

@@ -3,6 +3,8 @@ import {
   Room,
   RoomEvent,
   setLogLevel,
+  Track,
+  type LocalTrackPublication,
   type RemoteTrackPublication,
 } from "livekit-client";
 import type { Closed, ConnectRoom, MonitorRoom, MonitorRoomEvents } from "./room";
@@ -14,12 +16,20 @@ function explain(reason: DisconnectReason | undefined): Closed {
   return reason === DisconnectReason.DUPLICATE_IDENTITY ? "elsewhere" : "lost";
 }
 
+/** As the gateway forwards it: one Opus stream, quiet while nobody speaks. */
+const MICROPHONE = { source: Track.Source.Microphone, red: false, dtx: true } as const;
+
 class LivekitRoom implements MonitorRoom {
   readonly #room: Room;
+  readonly #events: MonitorRoomEvents;
   #wanted: ReadonlySet<string> = new Set();
+  #microphone: MediaStreamTrack | undefined;
+  #publication: LocalTrackPublication | undefined;
+  #publishing = false;
 
   constructor(room: Room, events: MonitorRoomEvents) {
     this.#room = room;
+    this.#events = events;
     const apply = () => this.#apply();
     room
       .on(RoomEvent.TrackPublished, apply)
@@ -28,6 +38,8 @@ class LivekitRoom implements MonitorRoom {
         this.#apply();
       })
       .on(RoomEvent.Reconnecting, () => events.onLink(false))
+      .on(RoomEvent.ParticipantPermissionsChanged, () => void this.#publish())
+      .on(RoomEvent.LocalTrackUnpublished, (publication) => this.#withdrawn(publication))
       .on(RoomEvent.TrackSubscribed, (track, publication) => {
         events.onTrack(publication.trackName, track.mediaStreamTrack);
       })
@@ -45,9 +57,52 @@ class LivekitRoom implements MonitorRoom {
     this.#apply();
   }
 
+  speak(track: MediaStreamTrack | undefined): void {
+    this.#microphone = track;
+    void this.#publish();
+  }
+
   leave(): void {
     this.#room.removeAllListeners();
     void this.#room.disconnect();
+  }
+
+  /** Makes what is published what is to be published, one step after the other. */
+  async #publish(): Promise<void> {
+    if (this.#publishing) return;
+    this.#publishing = true;
+    try {
+      while (await this.#publishOnce());
+    } catch {
+      // the next permission or connection is the next try; whoever waits for it has a deadline
+    }
+    this.#publishing = false;
+  }
+
+  /** One step; whether there may be another one. */
+  async #publishOnce(): Promise<boolean> {
+    const local = this.#room.localParticipant;
+    const wanted = this.#microphone;
+    const shown = this.#publication?.track?.mediaStreamTrack;
+    if (wanted === shown) return false;
+    if (this.#publication?.audioTrack !== undefined && wanted !== undefined) {
+      await this.#publication.audioTrack.replaceTrack(wanted, true);
+      return true;
+    }
+    if (shown !== undefined) {
+      await local.unpublishTrack(shown, false);
+      return true;
+    }
+    if (wanted === undefined || local.permissions?.canPublish !== true) return false;
+    this.#publication = await local.publishTrack(wanted, MICROPHONE);
+    this.#events.onMicrophone(true);
+    return true;
+  }
+
+  #withdrawn(publication: LocalTrackPublication): void {
+    if (publication !== this.#publication) return;
+    this.#publication = undefined;
+    this.#events.onMicrophone(false);
   }
 
   #apply(): void {

@@ -4,7 +4,7 @@ import { addProbe } from "./probes";
 /** Gain changes are spread over this long: no clicks. */
 const SMOOTH_SECONDS = 0.015;
 /** Samples a level is measured over: about 21 ms at 48 kHz. */
-const LEVEL_SAMPLES = 1024;
+export const LEVEL_SAMPLES = 1024;
 
 let context: AudioContext | undefined;
 const listeners = new Set<() => void>();

@@ -14,6 +14,8 @@ export interface MonitorRoomEvents {
   onTrackGone: (name: string, track: MediaStreamTrack) => void;
   /** The connection is being mended (`false`) or is good again (`true`). */
   onLink: (good: boolean) => void;
+  /** Our microphone is in the room now (`true`), or no longer. */
+  onMicrophone: (published: boolean) => void;
   /** The connection is gone for good. */
   onClosed: (why: Closed) => void;
 }
@@ -22,6 +24,11 @@ export interface MonitorRoomEvents {
 export interface MonitorRoom {
   /** Subscribes exactly these tracks, now and as they appear. */
   want(names: ReadonlySet<string>): void;
+  /**
+   * Publishes this microphone as soon as the server permits it, in place of the one before;
+   * `undefined`: none. The track stays its owner's.
+   */
+  speak(track: MediaStreamTrack | undefined): void;
   /** Leaves. No event follows. */
   leave(): void;
 }
