@@ -1,0 +1,61 @@
+import type { Call } from "@/wire/Call";
+import type { Control } from "@/wire/Control";
+import type { ControlAnswer } from "@/wire/ControlAnswer";
+import type { Party } from "@/wire/Party";
+import type { Talking } from "@/wire/Talking";
+import type { TalkMode } from "@/wire/TalkMode";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { patchesOf } from "@/realtime/patches";
+import { request } from "./client";
+
+/** An answer that takes longer is a failure: the other side is in a conversation. */
+const ANSWER_WITHIN_MS = 15_000;
+
+function act<T>(callId: string, what: string, body?: unknown): Promise<T> {
+  return request("POST", `/api/calls/${encodeURIComponent(callId)}/${what}`, {
+    signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+    ...(body === undefined ? {} : { body }),
+  });
+}
+
+/** Says to whom is spoken. */
+export function talk(callId: string, mode: TalkMode): Promise<Talking> {
+  return act(callId, "talk", { mode });
+}
+
+/** Takes a call over. */
+export async function takeOver(callId: string): Promise<Control> {
+  return (await act<ControlAnswer>(callId, "takeover")).control;
+}
+
+/** Gives a call back to the agent. */
+export async function handBack(callId: string): Promise<Control> {
+  return (await act<ControlAnswer>(callId, "handback")).control;
+}
+
+/** Shows what an act has left of its call. */
+function useShow() {
+  const patches = patchesOf(useQueryClient());
+  return (call: Call) => {
+    patches.upsert(call);
+    patches.flush();
+  };
+}
+
+/** Mutes a party towards the others in the call, or lets it be heard again. */
+export function useMuteParty(callId: string) {
+  return useMutation({
+    networkMode: "always",
+    mutationFn: (body: { party: Party; muted: boolean }) => act<Call>(callId, "mute", body),
+    onSuccess: useShow(),
+  });
+}
+
+/** Ends a call for everybody in it. */
+export function useEndCall(callId: string) {
+  return useMutation({
+    networkMode: "always",
+    mutationFn: () => act<Call>(callId, "end"),
+    onSuccess: useShow(),
+  });
+}
