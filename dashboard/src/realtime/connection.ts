@@ -14,6 +14,7 @@ import type { Annotation } from "@/wire/Annotation";
 import type { BranchPulse } from "@/wire/BranchPulse";
 import type { Call } from "@/wire/Call";
 import type { CallEventMessage } from "@/wire/CallEventMessage";
+import type { ControlChange } from "@/wire/ControlChange";
 import type { LevelsMessage } from "@/wire/LevelsMessage";
 import type { LiveUpdate } from "@/wire/LiveUpdate";
 import type { StreamMessage } from "@/wire/StreamMessage";
@@ -35,6 +36,7 @@ interface FromServer {
   initial_state: (message: { timestamp: string }) => void;
   "call-upsert": (call: Call) => void;
   call_event: (message: CallEventMessage) => void;
+  "control-change": (change: ControlChange) => void;
   levels: (message: LevelsMessage) => void;
   "transcript-update": (update: TranscriptUpdate) => void;
   "annotation-upsert": (annotation: Annotation) => void;
@@ -141,6 +143,7 @@ export class Connection {
       learnServerTime(timestamp);
       patches.upsert(call);
     });
+    socket.on("control-change", ({ callId, control }) => patches.control(callId, control));
     socket.on("levels", (message) => levels.take(message, performance.now()));
     socket.on("transcript-update", (update) => {
       lastLines.take(update);

@@ -117,3 +117,18 @@ test("a call in the history changes where it stands, and none is added to it", (
   expect(next.pages[0]).toBe(known.pages[0]);
   expect(withUpsertsInPages(known, upserts(callOf()))).toBe(known);
 });
+
+test("who has a call now is shown at once, and an older word of it never", () => {
+  const a = callOf();
+  const [client, patches] = withCalls(a, callOf());
+  client.setQueryData(keys.call(a.id), a);
+  const taken = { ...a.control, holder: "supervisor:ada", holderName: "Ada", version: 2 };
+  patches.upsert({ ...a, agentName: "Ava" }); // was on its way before
+  patches.control(a.id, taken);
+  expect(shown(client)?.[0]).toMatchObject({ agentName: "Ava", control: taken });
+  expect(client.getQueryData<Call>(keys.call(a.id))?.control).toEqual(taken);
+  patches.control(a.id, { ...taken, holder: "agent", version: 1 });
+  expect(shown(client)?.[0]?.control).toEqual(taken);
+  patches.control("elsewhere", taken);
+  expect(shown(client)).toHaveLength(2);
+});

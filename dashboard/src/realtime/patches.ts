@@ -2,6 +2,7 @@ import type { InfiniteData, QueryClient } from "@tanstack/react-query";
 import type { Page } from "@/api/client";
 import { keys } from "@/api/query";
 import type { Call } from "@/wire/Call";
+import type { Control } from "@/wire/Control";
 
 /** How long an ended call stays in the live list, faded. */
 export const ENDED_STAYS_MS = 5_000;
@@ -75,6 +76,18 @@ export class Patches {
   upsert(call: Call): void {
     this.#waiting.set(call.id, call);
     this.#flushTimer ??= setTimeout(() => this.flush(), GATHER_MS);
+  }
+
+  /** Takes who has a call now. Shown at once: somebody may be about to press. */
+  control(callId: string, control: Control): void {
+    this.flush();
+    const known =
+      this.#client.getQueryData<Call>(keys.call(callId)) ??
+      this.#client.getQueryData<Call[]>(keys.activeCalls)?.find(({ id }) => id === callId);
+    // what is not shown comes with its snapshot; an older change came by another way before
+    if (known === undefined || known.control.version >= control.version) return;
+    this.#waiting.set(callId, { ...known, control });
+    this.flush();
   }
 
   /** Applies what was gathered. */
