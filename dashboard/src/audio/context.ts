@@ -1,7 +1,13 @@
 import { createContext, use, useSyncExternalStore } from "react";
+import type { QueryClient } from "@tanstack/react-query";
 import { listen, unlisten } from "@/api/calls";
+import { handBack, takeOver, talk } from "@/api/supervision";
+import { recall, remember } from "@/lib/storage";
+import { patchesOf } from "@/realtime/patches";
 import { Listener, type Listening } from "./listener";
+import { openMicrophone } from "./microphone";
 import { speakers } from "./output";
+import { Talker, type Speaking } from "./talker";
 
 const loadClient = () => import("./livekit");
 
@@ -20,6 +26,29 @@ export function createListener(): Listener {
     output: speakers,
     connect: async (grant, events) => (await loadClient()).connectRoom(grant, events),
   });
+}
+
+const DEVICE = "sidetone.microphone";
+const isText = (value: unknown): value is string => typeof value === "string";
+
+/** The microphone that was chosen in this browser; empty for the default one. */
+export const chosenDevice = (): string => recall(DEVICE, "", isText);
+
+/** Keeps the choice for the next time. */
+export const keepDevice = (deviceId: string): void => remember(DEVICE, deviceId);
+
+/** What speaks for the page, in the room in which the listener hears. */
+export function createTalker(ears: Listener, client: QueryClient): Talker {
+  const talker = new Talker({
+    ears,
+    open: openMicrophone,
+    talk,
+    takeOver,
+    handBack,
+    show: (callId, control) => patchesOf(client).control(callId, control),
+  });
+  void talker.choose(chosenDevice() || undefined);
+  return talker;
 }
 
 export const ListenerContext = createContext<Listener | null>(null);
@@ -43,4 +72,27 @@ export function useListening(callId: string): Listening | undefined {
   return useSyncExternalStore(listener.subscribe, () =>
     listener.calls().find((call) => call.callId === callId),
   );
+}
+
+export const TalkerContext = createContext<Talker | null>(null);
+
+/** Commands of the page's talker. */
+export function useTalker(): Talker {
+  const talker = use(TalkerContext);
+  if (talker === null) throw new Error("used outside of the shell, where nobody can speak");
+  return talker;
+}
+
+/** How this page speaks in a call; `undefined` when it does not. */
+export function useSpeaking(callId: string): Speaking | undefined {
+  const talker = useTalker();
+  return useSyncExternalStore(talker.subscribe, () =>
+    talker.calls().find((call) => call.callId === callId),
+  );
+}
+
+/** Whether the microphone is in the room. */
+export function useMicrophoneLink(): boolean {
+  const listener = useListener();
+  return useSyncExternalStore(listener.subscribe, listener.speaks);
 }

@@ -1,6 +1,7 @@
 import { X } from "lucide-react";
 import { lazy, Suspense } from "react";
 import { useCall } from "@/api/calls";
+import { maySupervise } from "@/api/session";
 import { CallAlerts } from "@/components/alert-bits";
 import { ActionsList } from "@/components/call/actions-list";
 import { Facts } from "@/components/call/facts";
@@ -12,6 +13,7 @@ import { Parties } from "@/components/call/parties";
 import { Recordings } from "@/components/call/recordings";
 import { TagsEditor } from "@/components/call/tags-editor";
 import { CallTimer, Holder, StatusDot, UpstreamBadge, Watchers } from "@/components/call-bits";
+import { Console } from "@/components/console/console";
 import { ListenButton } from "@/components/listen-button";
 import { RecordingLight } from "@/components/recording-light";
 import { Failed, Loading } from "@/components/states";
@@ -59,6 +61,7 @@ export function CallPanel({ callId, me, onClose, large = false }: Props) {
       ) : (
         <CallTimeContext value={time}>
           <Header call={call.data} me={me} onClose={onClose} />
+          {!isEnded(call.data) && maySupervise(me) && <Console call={call.data} me={me} />}
           <Parts call={call.data} me={me} />
         </CallTimeContext>
       )}

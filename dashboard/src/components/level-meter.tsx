@@ -1,15 +1,14 @@
-import { useEffect, useRef } from "react";
+import { useCallback, useEffect, useRef } from "react";
 import { useListener } from "@/audio/context";
-import type { HeardParty, Listener } from "@/audio/listener";
+import type { HeardParty } from "@/audio/listener";
 import { cn } from "@/lib/cn";
 import { ease, meterPosition } from "@/lib/level";
 import { levels } from "@/realtime/levels";
 
 interface Meter {
   bar: HTMLElement;
-  callId: string;
-  party: HeardParty;
-  listener: Listener;
+  /** Loudness at a moment, 0 to 1, linear. */
+  read: (now: number) => number;
   shown: number;
 }
 
@@ -22,9 +21,7 @@ function draw(now: number): void {
   const elapsed = Math.min(100, now - lastFrame);
   lastFrame = now;
   for (const meter of meters) {
-    const here = meter.listener.level(meter.callId, meter.party);
-    const level = here ?? levels.read(meter.callId, meter.party, now);
-    const next = ease(meter.shown, meterPosition(level), elapsed);
+    const next = ease(meter.shown, meterPosition(meter.read(now)), elapsed);
     if (next === meter.shown) continue;
     meter.shown = next;
     meter.bar.style.transform = `scaleX(${next.toFixed(4)})`;
@@ -41,6 +38,33 @@ function show(meter: Meter): () => void {
   return () => meters.delete(meter);
 }
 
+interface MeterProps {
+  /** The same function until something else is measured. */
+  read: (now: number) => number;
+  tone: string;
+  className?: string | undefined;
+}
+
+/** Shows a loudness. */
+export function Meter({ read, tone, className }: MeterProps) {
+  const bar = useRef<HTMLSpanElement>(null);
+  useEffect(() => {
+    if (bar.current === null) return;
+    return show({ bar: bar.current, read, shown: 0 });
+  }, [read]);
+  return (
+    <span aria-hidden className={cn("block h-1 overflow-hidden rounded-full bg-line", className)}>
+      <span
+        ref={bar}
+        className={cn(
+          "block h-full w-full origin-left [transform:scaleX(0)] rounded-full will-change-transform",
+          tone,
+        )}
+      />
+    </span>
+  );
+}
+
 interface Props {
   callId: string;
   party: HeardParty;
@@ -49,21 +73,11 @@ interface Props {
 
 /** Loudness of a party: what this page hears of it, else what the server measures. */
 export function LevelMeter({ callId, party, className }: Props) {
-  const bar = useRef<HTMLSpanElement>(null);
   const listener = useListener();
-  useEffect(() => {
-    if (bar.current === null) return;
-    return show({ bar: bar.current, callId, party, listener, shown: 0 });
-  }, [callId, party, listener]);
-  return (
-    <span aria-hidden className={cn("block h-1 overflow-hidden rounded-full bg-line", className)}>
-      <span
-        ref={bar}
-        className={cn(
-          "block h-full w-full origin-left [transform:scaleX(0)] rounded-full will-change-transform",
-          party === "customer" ? "bg-customer" : "bg-agent",
-        )}
-      />
-    </span>
+  const read = useCallback(
+    (now: number) => listener.level(callId, party) ?? levels.read(callId, party, now),
+    [callId, party, listener],
   );
+  const tone = party === "customer" ? "bg-customer" : "bg-agent";
+  return <Meter read={read} tone={tone} className={className} />;
 }

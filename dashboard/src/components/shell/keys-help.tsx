@@ -21,6 +21,12 @@ const CALLS: readonly Line[] = [
   [["R"], "Pause or resume its recording"],
 ];
 
+const SUPERVISION: readonly Line[] = [
+  [["W"], "Hold to whisper to the agent"],
+  [["T"], "Take the call over"],
+  [["H"], "Hand it back"],
+];
+
 const RECORDINGS: readonly Line[] = [
   [["Space"], "Play or pause"],
   [["←", "→"], "Five seconds back or on"],
@@ -45,6 +51,7 @@ export function KeysHelp({ me, ...props }: Props) {
         </div>
         <div className="grid content-start gap-5">
           <Group title="Calls" lines={CALLS} />
+          <Group title="In the open call" lines={SUPERVISION} />
           <Group title="In a recording" lines={RECORDINGS} />
         </div>
       </div>

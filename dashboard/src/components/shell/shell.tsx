@@ -1,7 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { lazy, Suspense, useEffect, useState } from "react";
 import { Redirect, Route, Switch, useLocation } from "wouter";
-import { createListener, ListenerContext } from "@/audio/context";
+import { createListener, createTalker, ListenerContext, TalkerContext } from "@/audio/context";
 import { unlockOnFirstGesture } from "@/audio/output";
 import { Loading } from "@/components/states";
 import { useKeys } from "@/lib/keys";
@@ -23,9 +23,11 @@ export function Shell({ me }: { me: Me }) {
   const client = useQueryClient();
   const [connection] = useState(() => new Connection(client));
   const [listener] = useState(createListener);
+  const [talker] = useState(() => createTalker(listener, client));
   const [shown, setShown] = useState<"help" | "palette" | "profile">();
   const close = () => setShown(undefined);
   useEffect(() => connection.open(), [connection]);
+  useEffect(() => talker.follow(), [talker]);
   useEffect(() => unlockOnFirstGesture(), []);
   useEffect(() => {
     const leave = () => listener.stopAll();
@@ -42,25 +44,27 @@ export function Shell({ me }: { me: Me }) {
   return (
     <ConnectionContext value={connection}>
       <ListenerContext value={listener}>
-        <div className="flex h-full">
-          <Rail me={me} />
-          <div className="flex min-w-0 flex-1 flex-col">
-            <TopBar
-              me={me}
-              onHelp={() => setShown("help")}
-              onSearch={() => setShown("palette")}
-              onProfile={() => setShown("profile")}
-            />
-            <main className="relative min-h-0 flex-1">
-              <Pages me={me} />
-            </main>
+        <TalkerContext value={talker}>
+          <div className="flex h-full">
+            <Rail me={me} />
+            <div className="flex min-w-0 flex-1 flex-col">
+              <TopBar
+                me={me}
+                onHelp={() => setShown("help")}
+                onSearch={() => setShown("palette")}
+                onProfile={() => setShown("profile")}
+              />
+              <main className="relative min-h-0 flex-1">
+                <Pages me={me} />
+              </main>
+            </div>
           </div>
-        </div>
-        <KeysHelp me={me} open={shown === "help"} onOpenChange={close} />
-        <Suspense>
-          {shown === "palette" && <Palette me={me} onClose={close} onShow={setShown} />}
-          {shown === "profile" && <ProfileDialog me={me} onClose={close} />}
-        </Suspense>
+          <KeysHelp me={me} open={shown === "help"} onOpenChange={close} />
+          <Suspense>
+            {shown === "palette" && <Palette me={me} onClose={close} onShow={setShown} />}
+            {shown === "profile" && <ProfileDialog me={me} onClose={close} />}
+          </Suspense>
+        </TalkerContext>
       </ListenerContext>
     </ConnectionContext>
   );

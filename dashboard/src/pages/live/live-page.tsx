@@ -6,7 +6,7 @@ import { useActiveCalls } from "@/api/calls";
 import { ApiError, errorText } from "@/api/client";
 import { actingNow, actOnRecording } from "@/api/recording-acts";
 import { maySupervise } from "@/api/session";
-import { preloadClient, useListener, useListenings } from "@/audio/context";
+import { preloadClient, useListener, useListenings, useTalker } from "@/audio/context";
 import { CallPanel } from "@/components/call-panel";
 import { FilterMenu } from "@/components/filter-menu";
 import { whyNot } from "@/components/listen-button";
@@ -61,6 +61,17 @@ function useListeningFor({ data: calls, isFetching }: ReturnType<typeof useActiv
   useEffect(() => preloadClient(), []);
 }
 
+/** Tells what speaks for the page who has the calls now. */
+function useControlsOf(calls: readonly Call[]): void {
+  const talker = useTalker();
+  useEffect(() => {
+    for (const { callId } of talker.calls()) {
+      const call = calls.find((each) => each.id === callId);
+      if (call !== undefined) talker.controlled(callId, call.control);
+    }
+  }, [calls, talker]);
+}
+
 /** The id `step` rows away; the first or last one when nothing is chosen yet. */
 function neighbour(ids: readonly string[], from: string | undefined, step: number) {
   const at = from === undefined ? -1 : ids.indexOf(from);
@@ -105,6 +116,7 @@ export function LivePage({ me, id: callId }: PageProps) {
   const all = active.data ?? NO_CALLS;
   const calls = sorted(matching(all, view, search), view.sort);
   useListeningFor(active);
+  useControlsOf(all);
   const chosen = all.find((call) => call.id === selectedId);
   useLiveKeys({ me, chosen, move, open, close, search: () => searchField.current?.focus() });
 

@@ -1,0 +1,222 @@
+import { Ear, Hand, Megaphone, MicOff, PhoneOff, Undo2, UserRound, VolumeX } from "lucide-react";
+import { useState } from "react";
+import { useEndCall, useMuteParty } from "@/api/supervision";
+import { useSpeaking, useTalker } from "@/audio/context";
+import type { HeardParty } from "@/audio/listener";
+import type { Speaking } from "@/audio/talker";
+import { Confirm } from "@/components/ui/confirm";
+import { agentLabel, customerLabel } from "@/lib/call-words";
+import { useHeldKey, useKeys } from "@/lib/keys";
+import { attemptTrouble, isHolder, obstacle, type ConsoleAct } from "@/lib/supervision-words";
+import type { Call } from "@/wire/Call";
+import type { Me } from "@/wire/Me";
+import { ActButton } from "./act-button";
+import { MicrophoneRow } from "./microphone-row";
+import { StatusLine } from "./status-line";
+
+interface Props {
+  call: Call;
+  me: Me;
+}
+
+/** Speaking in a live call, having it, and ending it. Every part keeps its place. */
+export function Console({ call, me }: Props) {
+  const speaking = useSpeaking(call.id);
+  const mute = useMuteParty(call.id);
+  const [asked, setAsked] = useState<"takeover" | "end">();
+  const close = () => setAsked(undefined);
+  const trouble = mute.isError ? attemptTrouble("mute", mute.error) : undefined;
+  return (
+    <section
+      aria-label="Supervision"
+      data-testid="console"
+      className="grid shrink-0 gap-2 border-b border-line px-4 pt-3 pb-2"
+    >
+      <MicrophoneRow call={call} me={me} speaking={speaking} />
+      <div className="grid grid-cols-3 gap-2">
+        <Whisper call={call} me={me} speaking={speaking} />
+        <Barge call={call} me={me} speaking={speaking} />
+        <Having call={call} me={me} speaking={speaking} onTake={() => setAsked("takeover")} />
+        {(["customer", "agent"] as const).map((party) => (
+          <Mute key={party} call={call} me={me} party={party} mute={mute} />
+        ))}
+        <ActButton
+          icon={PhoneOff}
+          label="End call"
+          hint="Ends the call for everybody in it"
+          variant="danger"
+          obstacle={obstacle(call, me, "end")}
+          onPress={() => setAsked("end")}
+        />
+      </div>
+      <StatusLine call={call} me={me} speaking={speaking} trouble={trouble} />
+      <TakeOver call={call} speaking={speaking} open={asked === "takeover"} onClose={close} />
+      <End call={call} open={asked === "end"} onClose={close} />
+    </section>
+  );
+}
+
+interface SpeakingProps extends Props {
+  speaking: Speaking | undefined;
+}
+
+/** Heard by the agent for as long as it is held. */
+function Whisper({ call, me, speaking }: SpeakingProps) {
+  const talker = useTalker();
+  const why = obstacle(call, me, "whisper_voice");
+  const press = () => void talker.speak(call.id, "whisper");
+  const release = () => void talker.speak(call.id, "armed");
+  const held = useHeldKey("w", why === undefined ? press : undefined, release);
+  const on = speaking?.mode === "whisper";
+  return (
+    <ActButton
+      icon={Ear}
+      label="Whisper"
+      hint="Hold, or hold W: only the agent hears you"
+      keys="w"
+      obstacle={why}
+      on={on}
+      busy={on && !speaking.confirmed}
+      hold={held}
+    />
+  );
+}
+
+function Barge({ call, me, speaking }: SpeakingProps) {
+  const talker = useTalker();
+  const on = speaking?.mode === "barge";
+  const holds = speaking?.holds === true;
+  return (
+    <ActButton
+      icon={Megaphone}
+      label="Barge in"
+      hint={on ? "Press again and nobody hears you" : "Customer and agent both hear you"}
+      obstacle={holds ? "You have the call: everybody hears you." : obstacle(call, me, "barge")}
+      on={on}
+      busy={on && !speaking.confirmed}
+      onPress={() => void talker.speak(call.id, on ? "armed" : "barge")}
+    />
+  );
+}
+
+/** Takes the call, or gives it back: one place, since only one of them makes sense. */
+function Having({ call, me, speaking, onTake }: SpeakingProps & { onTake: () => void }) {
+  const talker = useTalker();
+  const { control } = call;
+  const others = control.holder !== "agent" && !isHolder(control, me);
+  const back = isHolder(control, me) || (others && me.role === "admin");
+  const act: ConsoleAct = back ? "hand_back" : "takeover";
+  const has = `${control.holderName ?? "Another supervisor"} has the call. It can be taken once they hand it back.`;
+  const why = others && !back ? has : obstacle(call, me, act);
+  const handBack = () => void talker.handBack(call.id);
+  const press = why !== undefined ? undefined : back ? handBack : onTake;
+  useKeys({
+    ...(press === undefined ? {} : { [back ? "h" : "t"]: press }),
+  });
+  return (
+    <ActButton
+      icon={back ? Undo2 : Hand}
+      label={back ? "Hand back" : "Take over"}
+      hint={
+        back
+          ? `The agent has the call again (H)`
+          : "The customer hears you in place of the agent (T)"
+      }
+      keys={back ? "h" : "t"}
+      variant={back ? "primary" : "outline"}
+      obstacle={why}
+      busy={speaking?.act !== undefined}
+      onPress={press}
+    />
+  );
+}
+
+interface MuteProps extends Props {
+  party: HeardParty;
+  mute: ReturnType<typeof useMuteParty>;
+}
+
+/** Mutes a party towards the others in the call, or lets it be heard again. */
+function Mute({ call, me, party, mute }: MuteProps) {
+  const act = mute.isPending && mute.variables.party === party ? mute.variables : undefined;
+  const known = call.muted?.includes(party) === true;
+  const muted = act?.muted ?? known;
+  // whoever is muted may be heard again also when they are not there now
+  const why = obstacle(call, me, party === "agent" ? "mute_agent" : "mute_customer");
+  const others = party === "agent" ? "the customer" : "the agent";
+  return (
+    <ActButton
+      icon={muted ? VolumeX : party === "agent" ? MicOff : UserRound}
+      label={`Mute ${party}`}
+      name={`Mute ${party} for everybody`}
+      hint={
+        muted
+          ? `Lets the ${party} be heard again`
+          : `${sentenceOf(others)} hears the ${party} no more; you do`
+      }
+      obstacle={known ? undefined : why}
+      on={muted}
+      busy={act !== undefined}
+      onPress={() => mute.mutate({ party, muted: !known })}
+    />
+  );
+}
+
+const sentenceOf = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+interface DialogProps {
+  call: Call;
+  open: boolean;
+  onClose: () => void;
+}
+
+function TakeOver({
+  call,
+  speaking,
+  open,
+  onClose,
+}: DialogProps & Pick<SpeakingProps, "speaking">) {
+  const talker = useTalker();
+  const [tried, setTried] = useState(false);
+  const close = () => {
+    setTried(false);
+    onClose();
+  };
+  const confirm = async () => {
+    setTried(true);
+    if (await talker.takeOver(call.id)) close();
+  };
+  return (
+    <Confirm
+      open={open}
+      onOpenChange={(next) => !next && close()}
+      title="Take the call over?"
+      description={`${customerLabel(call)} hears you in place of ${agentLabel(call)}, until you hand the call back. Your microphone is asked for first.`}
+      act="Take over"
+      destroys={false}
+      pending={speaking?.act === "takeover"}
+      error={tried && speaking?.act === undefined ? speaking?.error : undefined}
+      onConfirm={() => void confirm()}
+    />
+  );
+}
+
+function End({ call, open, onClose }: DialogProps) {
+  const end = useEndCall(call.id);
+  const close = () => {
+    end.reset();
+    onClose();
+  };
+  return (
+    <Confirm
+      open={open}
+      onOpenChange={(next) => !next && close()}
+      title="End the call?"
+      description={`The call between ${customerLabel(call)} and ${agentLabel(call)} ends now, for everybody in it. Nobody can undo that.`}
+      act="End call"
+      pending={end.isPending}
+      error={end.isError ? attemptTrouble("end", end.error) : undefined}
+      onConfirm={() => end.mutate(undefined, { onSuccess: close })}
+    />
+  );
+}

@@ -1,0 +1,52 @@
+import { useMicrophoneLink } from "@/audio/context";
+import type { Speaking } from "@/audio/talker";
+import { cn } from "@/lib/cn";
+import { holderText } from "@/lib/supervision-words";
+import type { Call } from "@/wire/Call";
+import type { Me } from "@/wire/Me";
+
+interface Props {
+  call: Call;
+  me: Me;
+  speaking: Speaking | undefined;
+  /** What went wrong with an act that has nothing to do with speaking. */
+  trouble: string | undefined;
+}
+
+/** Who hears this page now. */
+function hearsYou(speaking: Speaking, linked: boolean): string | undefined {
+  const { phase, mode, confirmed, holds, act } = speaking;
+  if (act === "takeover") return "Taking the call over…";
+  if (act === "handback") return "Handing the call back…";
+  if (phase === "asking") return "Allow the microphone in the browser's question.";
+  if (phase === "arming") return "Arming your microphone…";
+  if (phase === "off") return undefined;
+  if (!linked) return "Your microphone is being connected again. Nobody hears you.";
+  if (!confirmed) return "A moment…";
+  if (mode === "whisper") return "You whisper: only the agent hears you.";
+  if (mode === "barge") return "You speak to everybody in the call.";
+  return holds ? undefined : "Your microphone is armed. Nobody hears you.";
+}
+
+/** Who has the call, who hears you, and what went wrong: two lines, always there. */
+export function StatusLine({ call, me, speaking, trouble }: Props) {
+  const linked = useMicrophoneLink();
+  const error = speaking?.error ?? trouble;
+  const here = speaking?.holds === true;
+  const said = speaking === undefined ? undefined : hearsYou(speaking, linked);
+  const state = [holderText(call.control, me, here), said].filter(Boolean).join(" ");
+  const text = error ?? state;
+  return (
+    <p
+      role={error === undefined ? "status" : "alert"}
+      data-testid="console-status"
+      title={text}
+      className={cn(
+        "line-clamp-2 h-8 text-xs leading-4",
+        error !== undefined ? "text-bad-ink" : here ? "text-accent-ink" : "text-ink-soft",
+      )}
+    >
+      {text}
+    </p>
+  );
+}
