@@ -17,7 +17,12 @@ function explain(reason: DisconnectReason | undefined): Closed {
 }
 
 /** As the gateway forwards it: one Opus stream, quiet while nobody speaks. */
-const MICROPHONE = { source: Track.Source.Microphone, red: false, dtx: true } as const;
+const MICROPHONE = {
+  source: Track.Source.Microphone,
+  red: false,
+  dtx: true,
+  forceStereo: false,
+} as const;
 
 class LivekitRoom implements MonitorRoom {
   readonly #room: Room;
@@ -25,7 +30,7 @@ class LivekitRoom implements MonitorRoom {
   #wanted: ReadonlySet<string> = new Set();
   #microphone: MediaStreamTrack | undefined;
   #publication: LocalTrackPublication | undefined;
-  #publishing = false;
+  #isPublishing = false;
 
   constructor(room: Room, events: MonitorRoomEvents) {
     this.#room = room;
@@ -36,9 +41,12 @@ class LivekitRoom implements MonitorRoom {
       .on(RoomEvent.Reconnected, () => {
         events.onLink(true);
         this.#apply();
+        this.#publish();
       })
       .on(RoomEvent.Reconnecting, () => events.onLink(false))
-      .on(RoomEvent.ParticipantPermissionsChanged, () => void this.#publish())
+      .on(RoomEvent.ParticipantPermissionsChanged, () => this.#publish())
+      // the library publishes again by itself after a full reconnect
+      .on(RoomEvent.LocalTrackPublished, (publication) => this.#published(publication))
       .on(RoomEvent.LocalTrackUnpublished, (publication) => this.#withdrawn(publication))
       .on(RoomEvent.TrackSubscribed, (track, publication) => {
         events.onTrack(publication.trackName, track.mediaStreamTrack);
@@ -59,44 +67,58 @@ class LivekitRoom implements MonitorRoom {
 
   speak(track: MediaStreamTrack | undefined): void {
     this.#microphone = track;
-    void this.#publish();
+    this.#publish();
   }
 
   leave(): void {
     this.#room.removeAllListeners();
-    void this.#room.disconnect();
+    void this.#room.disconnect(false); // the microphone may go on in the next room
   }
 
   /** Makes what is published what is to be published, one step after the other. */
-  async #publish(): Promise<void> {
-    if (this.#publishing) return;
-    this.#publishing = true;
-    try {
-      while (await this.#publishOnce());
-    } catch {
-      // the next permission or connection is the next try; whoever waits for it has a deadline
-    }
-    this.#publishing = false;
+  #publish(): void {
+    if (this.#isPublishing) return;
+    const step = this.#nextStep();
+    if (step === undefined) return;
+    this.#isPublishing = true;
+    step.then(
+      () => {
+        this.#isPublishing = false;
+        this.#publish();
+      },
+      () => {
+        // the next permission or connection is the next try; whoever waits for it has a deadline
+        this.#isPublishing = false;
+      },
+    );
   }
 
-  /** One step; whether there may be another one. */
-  async #publishOnce(): Promise<boolean> {
-    const local = this.#room.localParticipant;
+  #nextStep(): Promise<void> | undefined {
     const wanted = this.#microphone;
     const shown = this.#publication?.track?.mediaStreamTrack;
-    if (wanted === shown) return false;
-    if (this.#publication?.audioTrack !== undefined && wanted !== undefined) {
-      await this.#publication.audioTrack.replaceTrack(wanted, true);
-      return true;
+    if (wanted === shown) return undefined;
+    if (shown !== undefined) return this.#replace(shown, wanted);
+    const { localParticipant } = this.#room;
+    if (wanted === undefined || localParticipant.permissions?.canPublish !== true) return undefined;
+    return localParticipant
+      .publishTrack(wanted, MICROPHONE)
+      .then((publication) => this.#published(publication));
+  }
+
+  async #replace(shown: MediaStreamTrack, wanted: MediaStreamTrack | undefined): Promise<void> {
+    const before = this.#publication;
+    if (wanted !== undefined && before?.audioTrack !== undefined) {
+      await before.audioTrack.replaceTrack(wanted, true);
+      return;
     }
-    if (shown !== undefined) {
-      await local.unpublishTrack(shown, false);
-      return true;
-    }
-    if (wanted === undefined || local.permissions?.canPublish !== true) return false;
-    this.#publication = await local.publishTrack(wanted, MICROPHONE);
+    await this.#room.localParticipant.unpublishTrack(shown, false);
+    if (before !== undefined) this.#withdrawn(before);
+  }
+
+  #published(publication: LocalTrackPublication): void {
+    if (publication === this.#publication) return;
+    this.#publication = publication;
     this.#events.onMicrophone(true);
-    return true;
   }
 
   #withdrawn(publication: LocalTrackPublication): void {
@@ -121,7 +143,11 @@ class LivekitRoom implements MonitorRoom {
 
 /** Joins through livekit-client, subscribing nothing by itself. */
 export const connectRoom: ConnectRoom = async (grant, events) => {
-  const room = new Room({ adaptiveStream: false, dynacast: false });
+  const room = new Room({
+    adaptiveStream: false,
+    dynacast: false,
+    stopLocalTrackOnUnpublish: false, // the microphone is its owner's
+  });
   const monitor = new LivekitRoom(room, events);
   try {
     await room.connect(grant.url, grant.token, { autoSubscribe: false });

@@ -1,4 +1,8 @@
-import { audioContext, LEVEL_SAMPLES, rms } from "./output";
+import { audioContext, LEVEL_SAMPLES, rms, unlock } from "./output";
+import { addProbe } from "./probes";
+
+/** The gate opens and closes over this long: no clicks, and no syllable that was not meant. */
+const GATE_SECONDS = 0.005;
 
 /** A microphone that is open. */
 export interface Microphone {
@@ -34,23 +38,45 @@ export async function openMicrophone(deviceId: string | undefined): Promise<Micr
   });
   const [captured] = stream.getAudioTracks();
   if (captured === undefined) throw new DOMException("no audio track", "NotFoundError");
-  const track = captured.clone();
-  track.enabled = false;
+  return gated(stream, captured);
+}
+
+/**
+ * A gain stands between the microphone and what is published: `enabled` of a published track is
+ * LiveKit's client's, which sets it whenever it takes a track up.
+ */
+function gated(stream: MediaStream, captured: MediaStreamTrack): Microphone {
   const output = audioContext();
+  void unlock(); // a context that stands still publishes nothing
   const source = output.createMediaStreamSource(stream);
   const meter = output.createAnalyser();
   meter.fftSize = LEVEL_SAMPLES;
+  const gate = output.createGain();
+  gate.gain.value = 0;
+  const published = new MediaStreamAudioDestinationNode(output, {
+    channelCount: 1,
+    channelCountMode: "explicit",
+  });
   source.connect(meter);
+  source.connect(gate).connect(published);
+  const removeProbe = addProbe("microphone", gate);
+  const [track] = published.stream.getAudioTracks();
+  if (track === undefined) throw new DOMException("nothing to publish", "NotReadableError");
   const samples = new Float32Array(LEVEL_SAMPLES);
+  let isOpen = false;
   return {
     track,
     setAudible: (audible) => {
-      track.enabled = audible;
+      if (audible === isOpen) return;
+      isOpen = audible;
+      gate.gain.setTargetAtTime(audible ? 1 : 0, output.currentTime, GATE_SECONDS);
     },
     level: () => rms(meter, samples),
     onLost: (listener) => captured.addEventListener("ended", listener),
     close: () => {
+      removeProbe();
       source.disconnect();
+      gate.disconnect();
       track.stop();
       captured.stop(); // ours: no `ended` follows
     },

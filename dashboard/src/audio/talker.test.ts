@@ -242,6 +242,15 @@ test("a call that went back by itself is not spoken in, and that is said", async
   expect(opened[0]?.audible).toBe(false);
 });
 
+test("who takes the call in another window as well speaks there, and not here", async () => {
+  const { talker, opened, state } = stage();
+  await talker.takeOver("a");
+  talker.controlled("a", controlOf("supervisor:me", 2));
+  expect(state("a")).toMatchObject({ holds: false });
+  expect(state("a")?.error).toContain("another window");
+  expect(opened[0]?.audible).toBe(false);
+});
+
 test("what is for one call is not said in another", async () => {
   const { talker, told, state } = stage();
   await talker.speak("a", "barge");

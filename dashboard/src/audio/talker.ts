@@ -49,8 +49,8 @@ interface Voice {
   wish: TalkMode;
   /** What the server confirmed; `undefined`: not known. */
   told: TalkMode | undefined;
-  /** Version of the control with which this page got the call. */
-  held: number | undefined;
+  /** The control with which this page got the call. */
+  held: Control | undefined;
   act: Speaking["act"];
   error: string | undefined;
   /** The error says that another supervisor has the call: `true` until it is known as of when. */
@@ -160,7 +160,7 @@ export class Talker {
       await this.#settle(voice);
       if (voice.told !== "armed") return false; // see its error
       const control = await this.#parts.takeOver(callId);
-      voice.held = control.version;
+      voice.held = control;
       this.#parts.show(callId, control);
       return true;
     } catch (error) {
@@ -195,8 +195,8 @@ export class Talker {
     const voice = this.#voices.get(callId);
     if (voice === undefined) return;
     if (voice.conflict !== undefined) this.#forgetConflict(voice, control);
-    if (voice.held === undefined || control.version <= voice.held) return;
-    if (voice.act !== "handback") voice.error = lostText(control);
+    if (voice.held === undefined || control.version <= voice.held.version) return;
+    if (voice.act !== "handback") voice.error = lostText(control, voice.held);
     this.#lose(voice);
     this.#publish();
   }
@@ -460,10 +460,10 @@ export class Talker {
   }
 }
 
-function lostText({ holder, holderName }: Control): string {
-  return holder === "agent"
-    ? "The call went back to the agent."
-    : `${holderName ?? "Another supervisor"} has the call now.`;
+function lostText({ holder, holderName }: Control, held: Control): string {
+  if (holder === "agent") return "The call went back to the agent.";
+  if (holder === held.holder) return "You speak in the call from another window now.";
+  return `${holderName ?? "Another supervisor"} has the call now.`;
 }
 
 const NOT_PUBLISHED =
