@@ -13,12 +13,23 @@ function setting(name: string, fallback?: string): string {
   return value;
 }
 
+/** Somebody who can log in. */
+export interface Account {
+  username: string;
+  password: string;
+}
+
+const admin = (): Account => ({
+  username: setting("SIDETONE_USER", "admin"),
+  password: setting("SIDETONE_PASSWORD"),
+});
+
 /** Opens a page and logs in, with the audio probes on. */
-export async function logIn(page: Page, path = "/"): Promise<void> {
+export async function logIn(page: Page, path = "/", account = admin()): Promise<void> {
   await page.addInitScript(() => localStorage.setItem("sidetoneDebug", "1"));
   await page.goto(path);
-  await page.getByLabel("User name").fill(setting("SIDETONE_USER", "admin"));
-  await page.getByLabel("Password").fill(setting("SIDETONE_PASSWORD"));
+  await page.getByLabel("User name").fill(account.username);
+  await page.getByLabel("Password").fill(account.password);
   await page.getByRole("button", { name: "Log in" }).click();
   await expect(page.getByTestId("connection")).toHaveText("Live");
 }

@@ -1,0 +1,169 @@
+import { expect, test, type Page } from "@playwright/test";
+import type { User } from "../src/wire/User";
+import {
+  ask,
+  AUDIBLE,
+  expectAudible,
+  freshCall,
+  heard,
+  keepBoth,
+  logIn,
+  type Account,
+} from "./support";
+
+// waiting for a call that has just begun may take most of it
+test.describe.configure({ timeout: 150_000 });
+
+const consoleOf = (page: Page) => page.getByTestId("console");
+const status = (page: Page) => page.getByTestId("console-status");
+const button = (page: Page, name: string | RegExp) =>
+  consoleOf(page).getByRole("button", { name, exact: true });
+
+/** Opens a call and is heard by nobody yet. */
+async function open(page: Page, callId: string): Promise<void> {
+  await page.locator(`[data-call="${callId}"]`).getByTestId("timer").click();
+  await expect(consoleOf(page)).toBeVisible();
+}
+
+/** Where the acts are: nothing of them may move. */
+const places = (page: Page) =>
+  consoleOf(page)
+    .getByRole("button")
+    .evaluateAll((buttons) =>
+      buttons.map((each) => {
+        const { x, y, width, height } = each.getBoundingClientRect();
+        return [x, y, width, height].map(Math.round).join(" ");
+      }),
+    );
+
+/** Positions that the meter of the microphone has. */
+const meter = (page: Page) =>
+  consoleOf(page)
+    .locator('[style*="scaleX"]')
+    .evaluateAll((bars) => bars.map((bar) => (bar as HTMLElement).style.transform).join());
+
+/** A second supervisor, for as long as the test lasts. */
+async function withColleague(page: Page, act: (account: Account) => Promise<void>): Promise<void> {
+  const account = { username: "ada.console", password: "a password of hers" };
+  const made = await ask(page, "POST", "/api/users", {
+    ...account,
+    role: "supervisor",
+    fullName: "Ada Lovelace",
+  });
+  expect(made.status).toBe(201);
+  try {
+    await act(account);
+  } finally {
+    await ask(page, "DELETE", `/api/users/${(made.body as User).id}`);
+  }
+}
+
+test("a supervisor listens, whispers, barges in, takes the call over and hands it back", async ({
+  page,
+}) => {
+  await page.emulateMedia({ reducedMotion: "reduce" }); // what moves shows in `places`
+  await logIn(page);
+  const { id: callId, row } = await freshCall(page);
+  await open(page, callId);
+  await row.getByRole("button", { name: /^Listen to/ }).click();
+  const before = await places(page);
+  await expect(status(page)).toHaveText("The agent has the call.");
+
+  await button(page, "Arm the microphone").click();
+  await expect(status(page)).toContainText("armed. Nobody hears you");
+  const rest = await meter(page);
+  await expect.poll(() => meter(page)).not.toBe(rest); // it beeps, and lets nothing out
+  expect((await heard(page)).microphone).toBeLessThan(AUDIBLE);
+
+  await page.keyboard.down("w");
+  await expect(status(page)).toContainText("only the agent hears you");
+  await expect(button(page, "Whisper")).toHaveAttribute("aria-pressed", "true");
+  await page.keyboard.up("w");
+  await expect(status(page)).toContainText("Nobody hears you");
+
+  await button(page, "Barge in").click();
+  await expect(status(page)).toContainText("You speak to everybody");
+  await expectAudible(page, "microphone");
+  await button(page, "Barge in").click();
+  await expect(status(page)).toContainText("Nobody hears you");
+
+  await page.keyboard.press("t");
+  const dialog = page.getByRole("dialog", { name: "Take the call over?" });
+  await dialog.getByRole("button", { name: "Take over" }).click();
+  await expect(dialog).toBeHidden();
+  await expect(status(page)).toContainText("You have the call");
+  await expect(page.getByTestId("panel").getByText(/^Held by/)).toBeVisible();
+  expect(await places(page)).toEqual(before);
+
+  await page.keyboard.press("h");
+  await expect(status(page)).toContainText("The agent has the call.");
+  await expect(button(page, "Take over")).toBeVisible();
+  await button(page, "Disarm the microphone").click();
+  await expect(status(page)).toHaveText("The agent has the call.");
+  expect(await places(page)).toEqual(before);
+});
+
+test("of two supervisors one has the call, and the other reads who was faster and listens on", async ({
+  page,
+  browser,
+  baseURL,
+}) => {
+  await logIn(page);
+  await withColleague(page, async (account) => {
+    const context = await browser.newContext(baseURL === undefined ? {} : { baseURL });
+    const hers = await context.newPage();
+    await logIn(hers, "/", account);
+    const { id: callId } = await freshCall(page);
+    await open(page, callId);
+    await open(hers, callId);
+    await hers
+      .getByTestId("panel")
+      .getByRole("button", { name: /^Listen to/ })
+      .click();
+
+    // both are asked, and she answers last
+    await button(hers, "Take over").click();
+    await button(page, "Take over").click();
+    await page.getByRole("dialog").getByRole("button", { name: "Take over" }).click();
+    await expect(status(page)).toContainText("You have the call");
+    const dialog = hers.getByRole("dialog");
+    await dialog.getByRole("button", { name: "Take over" }).click();
+    await expect(dialog.getByRole("alert")).toContainText("was faster and has the call");
+    await dialog.getByRole("button", { name: "Cancel" }).click();
+    await expect(button(hers, "Take over")).toHaveAttribute("aria-disabled", "true");
+    await expect(hers.getByTestId("dock")).toContainText("Listening to 1 call");
+    await expectAudible(hers, `${callId}/customer`);
+
+    await page.keyboard.press("h");
+    await expect(button(hers, "Take over")).not.toHaveAttribute("aria-disabled", "true");
+    await context.close();
+  });
+});
+
+test("what a call does not allow is grey and says why", async ({ page }) => {
+  await logIn(page);
+  const call = await ask(page, "POST", "/api/calls", {
+    upstream: "api",
+    upstreamCallId: `console-${Date.now()}`,
+    direction: "inbound",
+    from: "+493090181000",
+    to: "+442079461000",
+  });
+  expect(call.status).toBe(201);
+  const { id } = call.body as { id: string };
+  await page.goto(`/live/${id}`);
+  for (const name of ["Whisper", "Barge in", "Take over", "End call"]) {
+    await expect(button(page, name)).toHaveAttribute("aria-disabled", "true");
+  }
+  await button(page, "Take over").focus();
+  await expect(page.getByRole("tooltip")).toContainText("does not allow taking a call over");
+});
+
+test("the console is accessible and looks right in both themes", async ({ page }) => {
+  await logIn(page);
+  const { id: callId } = await freshCall(page);
+  await open(page, callId);
+  await button(page, "Arm the microphone").click();
+  await expect(status(page)).toContainText("Nobody hears you");
+  await keepBoth(page, "console");
+});
