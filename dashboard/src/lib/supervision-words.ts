@@ -47,9 +47,7 @@ export const isHolder = (control: Control, me: Me): boolean =>
 export function holderText(control: Control, me: Me, here: boolean): string {
   if (control.holder === "agent") return "The agent has the call.";
   if (!isHolder(control, me)) return `${control.holderName ?? "Another supervisor"} has the call.`;
-  return here
-    ? "You have the call: the customer hears you, and not the agent."
-    : "You have the call in another window.";
+  return here ? "You have the call." : "You have the call in another window.";
 }
 
 /** What a supervisor tried. */

@@ -12,7 +12,7 @@ interface Props {
   /** What it does. */
   hint: string;
   /** The key that does the same. */
-  keys?: string;
+  keys?: string | undefined;
   /** Why it cannot be done now. */
   obstacle: string | undefined;
   variant?: ComponentProps<typeof Button>["variant"];

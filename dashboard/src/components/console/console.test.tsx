@@ -11,6 +11,7 @@ import { show } from "@/testing/render";
 import type { Call } from "@/wire/Call";
 import type { Capability } from "@/wire/Capability";
 import type { Control } from "@/wire/Control";
+import type { Role } from "@/wire/Role";
 import { Console } from "./console";
 
 afterEach(() => {
@@ -30,7 +31,7 @@ const ALL: Capability[] = [
 ];
 
 /** The console of a call, with a microphone and a room that work. */
-function stage(over: Partial<Call> = {}) {
+function stage(over: Partial<Call> = {}, role: Role = "supervisor") {
   const told: string[] = [];
   const answers = {
     open: () => Promise.resolve(),
@@ -89,7 +90,7 @@ function stage(over: Partial<Call> = {}) {
   const content = (
     <ListenerContext value={listener}>
       <TalkerContext value={talker}>
-        <Console call={call} me={meOf({ id: "me" })} />
+        <Console call={call} me={meOf({ id: "me", role })} />
       </TalkerContext>
     </ListenerContext>
   );
@@ -167,6 +168,15 @@ test("another supervisor's call says whose it is, and cannot be taken", () => {
   stage({ control });
   expect(status()).toBe("Ada has the call.");
   expect(button("Take over").getAttribute("aria-disabled")).toBe("true");
+});
+
+test("an admin may hand a colleague's call back, and not by a slip of the finger", async () => {
+  const control = { holder: "supervisor:ada", holderName: "Ada", since: "", version: 3 };
+  const { told } = stage({ control }, "admin");
+  fireEvent.keyDown(document.body, { key: "h" });
+  expect(told).toEqual([]);
+  await userEvent.click(button("Hand back"));
+  expect(told).toEqual(["handback"]);
 });
 
 test("a call one has is handed back with H", async () => {

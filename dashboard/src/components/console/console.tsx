@@ -5,6 +5,7 @@ import { useSpeaking, useTalker } from "@/audio/context";
 import type { HeardParty } from "@/audio/listener";
 import type { Speaking } from "@/audio/talker";
 import { Confirm } from "@/components/ui/confirm";
+import { useActs } from "@/lib/acts";
 import { agentLabel, customerLabel } from "@/lib/call-words";
 import { useHeldKey, useKeys } from "@/lib/keys";
 import { attemptTrouble, isHolder, obstacle, type ConsoleAct } from "@/lib/supervision-words";
@@ -110,19 +111,29 @@ function Having({ call, me, speaking, onTake }: SpeakingProps & { onTake: () => 
   const why = others && !back ? has : obstacle(call, me, act);
   const handBack = () => void talker.handBack(call.id);
   const press = why !== undefined ? undefined : back ? handBack : onTake;
-  useKeys({
-    ...(press === undefined ? {} : { [back ? "h" : "t"]: press }),
-  });
+  // a slip of the finger takes no call from a colleague
+  useKeys(press === undefined || others ? {} : { [back ? "h" : "t"]: press });
+  useActs(
+    press === undefined
+      ? []
+      : [
+          back
+            ? { id: "handback", name: "Hand the call back", icon: Undo2, key: "H", run: press }
+            : { id: "takeover", name: "Take the call over", icon: Hand, key: "T", run: press },
+        ],
+  );
   return (
     <ActButton
       icon={back ? Undo2 : Hand}
       label={back ? "Hand back" : "Take over"}
       hint={
-        back
-          ? `The agent has the call again (H)`
-          : "The customer hears you in place of the agent (T)"
+        others
+          ? `Takes the call from ${control.holderName ?? "the supervisor who has it"}: the agent has it again`
+          : back
+            ? "The agent has the call again (H)"
+            : "The customer hears you in place of the agent (T)"
       }
-      keys={back ? "h" : "t"}
+      keys={others ? undefined : back ? "h" : "t"}
       variant={back ? "primary" : "outline"}
       obstacle={why}
       busy={speaking?.act !== undefined}

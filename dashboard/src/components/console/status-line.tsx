@@ -25,7 +25,9 @@ function hearsYou(speaking: Speaking, linked: boolean): string | undefined {
   if (!confirmed) return "A moment…";
   if (mode === "whisper") return "You whisper: only the agent hears you.";
   if (mode === "barge") return "You speak to everybody in the call.";
-  return holds ? undefined : "Your microphone is armed. Nobody hears you.";
+  return holds
+    ? "The customer hears you, and not the agent."
+    : "Your microphone is armed. Nobody hears you.";
 }
 
 /** Who has the call, who hears you, and what went wrong: two lines, always there. */
