@@ -140,25 +140,6 @@ test("of two supervisors one has the call, and the other reads who was faster an
   });
 });
 
-test("what a call does not allow is grey and says why", async ({ page }) => {
-  await logIn(page);
-  const call = await ask(page, "POST", "/api/calls", {
-    upstream: "api",
-    upstreamCallId: `console-${Date.now()}`,
-    direction: "inbound",
-    from: "+493090181000",
-    to: "+442079461000",
-  });
-  expect(call.status).toBe(201);
-  const { id } = call.body as { id: string };
-  await page.goto(`/live/${id}`);
-  for (const name of ["Whisper", "Barge in", "Take over", "End call"]) {
-    await expect(button(page, name)).toHaveAttribute("aria-disabled", "true");
-  }
-  await button(page, "Take over").focus();
-  await expect(page.getByRole("tooltip")).toContainText("does not allow taking a call over");
-});
-
 test("the console is accessible and looks right in both themes", async ({ page }) => {
   await logIn(page);
   const { id: callId } = await freshCall(page);
