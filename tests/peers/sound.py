@@ -77,6 +77,8 @@ class Ear:
         async for heard in self.stream:
             pcm = np.frombuffer(heard.frame.data, dtype=np.int16)
             self.received_samples += len(pcm)
+            if self._is_silent():
+                self.window = self.window[:0]  # what was heard before the silence is over
             self.last_tick = TICKS.count
             self.window = np.concatenate([self.window, pcm])[-WINDOW_SAMPLES:]
 
