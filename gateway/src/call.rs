@@ -13,14 +13,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sidetone_fleet::ledger::LedgerError;
-use sidetone_fleet::{CommandRequest, EventLog, take};
-use sidetone_media::MediaTime;
+use sidetone_fleet::CommandRequest;
 use sidetone_room::service::RoomService;
 use sidetone_room::token::Token;
 use sidetone_room::{Event as RoomEvent, JoinError, Options, Room, RtpIn, TokenSource};
 use sidetone_service::{clock, random};
-use sidetone_wire::{CallEvent, CallId, EndReason, Party, RecordingRule, Timestamp};
+use sidetone_wire::{CallEvent, CallId, EndReason, Party, Timestamp};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
@@ -28,8 +26,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::bus::Bus;
+use crate::live::{Live, RULE_QUEUE, Rule, Source as _};
 use crate::metrics::{self, Present};
-use crate::routes::{CALL_QUEUE, Route};
+use crate::routes::CALL_QUEUE;
 use crate::shard::{Shard, Start};
 use crate::{Shared, sink, source};
 use errands::Errands;
@@ -48,14 +47,6 @@ const GIVE_UP_AFTER: Duration = Duration::from_mins(2);
 const BURST: u32 = 64;
 /// How long saying goodbye may take.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long the control plane may take to say what may be recorded; then it is asked again.
-const RULE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Answers waiting at a call: one question is out at a time. An answer waits for room.
-const RULE_QUEUE: usize = 1;
-
-/// What may be recorded of a call, as the control plane says.
-type Rule = (CallId, Result<RecordingRule, LedgerError>);
-
 /// What a call's task waits for.
 enum Event {
     /// Something happened in the room.
@@ -161,7 +152,7 @@ struct Tap {
     room: Box<Room>,
     fence: u64,
     life: Life,
-    live: Option<Live>,
+    ongoing: Option<Ongoing>,
     commands: mpsc::Receiver<CommandRequest>,
     queue: mpsc::Sender<CommandRequest>,
     rules: mpsc::Receiver<Rule>,
@@ -172,16 +163,10 @@ struct Tap {
     _present: Present,
 }
 
-/// A call that goes on.
-struct Live {
-    call: CallId,
-    log: EventLog,
-    source: source::Livekit,
-    bus: Bus,
-    gap: Gap,
+/// A call that goes on, and the supervisors who speak in it.
+struct Ongoing {
+    live: Live<source::Livekit>,
     voices: Voices,
-    _routes: (take::Guard, Route),
-    _present: Present,
 }
 
 fn moment() -> Moment {
@@ -205,7 +190,7 @@ impl Tap {
             room,
             fence,
             life: Life::new(facts),
-            live: None,
+            ongoing: None,
             commands,
             queue,
             rules,
@@ -237,7 +222,7 @@ impl Tap {
                 biased;
                 () = lost.cancelled() => Event::LeaseLost,
                 () = drain.cancelled() => Event::Drain,
-                said = next_said(self.live.as_mut()) => Event::Said(said),
+                said = next_said(self.ongoing.as_mut()) => Event::Said(said),
                 event = self.room.next() => Event::Room(event),
                 Some(request) = self.commands.recv() => Event::Command(request),
                 Some(rule) = self.rules.recv() => Event::Rule(rule),
@@ -271,30 +256,29 @@ impl Tap {
     }
 
     fn handle_packet(&mut self, packet: RtpIn) {
-        let Some(live) = &mut self.live else { return };
+        let Some(Ongoing { live, .. }) = &mut self.ongoing else {
+            return;
+        };
         let Some((lane, party, packet)) = live.source.packet(packet) else {
             return;
         };
-        if let Some((from, to)) = live.gap.handle_packet(packet.at) {
-            live.mark_gap(from, to);
-        }
-        live.bus.deliver(lane, party, &packet);
-        live.ask(packet.arrived, &self.shard.shared, &self.answers);
+        let (shared, answers) = (&self.shard.shared, &self.answers);
+        live.handle_packet(lane, party, &packet, shared, answers);
     }
 
     /// A supervisor's words went to whom they are for; this is who else gets them.
     fn handle_said(&mut self, said: &Said) {
-        if let Some(live) = &mut self.live {
+        if let Some(Ongoing { live, .. }) = &mut self.ongoing {
             live.bus.deliver_said(said);
         }
     }
 
     fn handle_rule(&mut self, (call, answer): Rule) {
-        let now = clock::now();
-        if let Some(live) = self.live.as_mut().filter(|live| live.call == call) {
-            let at = live.source.at(now);
-            live.bus.handle_rule(answer, at, now);
-            live.ask(now, &self.shard.shared, &self.answers);
+        let (shared, answers) = (&self.shard.shared, &self.answers);
+        if let Some(Ongoing { live, .. }) = &mut self.ongoing
+            && live.call == call
+        {
+            live.handle_rule(answer, clock::now(), shared, answers);
         }
     }
 
@@ -310,7 +294,7 @@ impl Tap {
             return Some(Exit::Over);
         }
         // nobody was there: the room exists again only because we came back to it
-        let alone = matches!(event, RoomEvent::Rejoined { .. }) && self.live.is_none();
+        let alone = matches!(event, RoomEvent::Rejoined { .. }) && self.ongoing.is_none();
         alone.then_some(Exit::Over)
     }
 
@@ -324,7 +308,9 @@ impl Tap {
             metrics::rejoined(*after);
             info!(?after, "the room was joined anew");
         }
-        let Some(live) = &mut self.live else { return };
+        let Some(Ongoing { live, .. }) = &mut self.ongoing else {
+            return;
+        };
         match event {
             RoomEvent::Subscribed { track, sid } => live.source.subscribed(sid, *track),
             RoomEvent::SubscriptionFailed { sid, reason } => {
@@ -362,23 +348,11 @@ impl Tap {
     }
 
     fn begin(&mut self, call: CallId, at: Moment, tenant: Option<&str>) {
-        let Shared {
-            fleet,
-            node,
-            recorder,
-            record,
-            routes,
-            ..
-        } = &*self.shard.shared;
-        tracing::Span::current().record("call", tracing::field::display(call));
-        info!(%call, "a call begins");
-        let log = fleet.event_log(call, self.fence);
         let of = sink::Of {
             call,
             tenant: tenant.unwrap_or("default").to_owned(),
             started_at: at.wall,
         };
-        let record = record.then(|| sink::Record::new(recorder.clone(), log.clone(), of));
         let source = source::Livekit::new(at.now);
         let voices = Voices::new(
             self.shard.clone(),
@@ -386,37 +360,26 @@ impl Tap {
             self.errands.clone(),
             source.beside(),
         );
-        self.live = Some(Live {
-            call,
-            log,
-            source,
-            voices,
-            bus: Bus::new(record, sink::Level::new(fleet.clone(), call)),
-            gap: Gap::default(),
-            _routes: (
-                fleet.route(call, node),
-                routes.add(call, self.queue.clone()),
-            ),
-            _present: Present::call(),
-        });
+        let live = Live::new(&self.shard.shared, of, self.fence, source, &self.queue);
+        info!(%call, "a call begins");
+        self.ongoing = Some(Ongoing { live, voices });
     }
 
     fn tell_facts(&mut self, facts: sidetone_wire::CallFacts) {
-        let Some(live) = &mut self.live else { return };
-        if let Some(record) = &mut live.bus.record {
-            for party in [Party::Customer, Party::Agent] {
-                if let Some(name) = self.life.name_of(party) {
-                    record.name(party, name);
-                }
-            }
+        let Some(Ongoing { live, .. }) = &mut self.ongoing else {
+            return;
+        };
+        for party in [Party::Customer, Party::Agent] {
+            live.name(party, self.life.name_of(party));
         }
         live.log.send(CallEvent::Facts(facts));
     }
 
     fn tap(&mut self, sid: &str, party: Party) {
-        let Some(Live { source, bus, .. }) = &mut self.live else {
+        let Some(Ongoing { live, .. }) = &mut self.ongoing else {
             return;
         };
+        let Live { source, bus, .. } = live;
         let now = clock::now();
         if let Some(tapped) = source.find(sid) {
             if tapped.party != party {
@@ -434,9 +397,10 @@ impl Tap {
     }
 
     fn untap(&mut self, sid: &str, ended: bool) {
-        let Some(Live { source, bus, .. }) = &mut self.live else {
+        let Some(Ongoing { live, .. }) = &mut self.ongoing else {
             return;
         };
+        let Live { source, bus, .. } = live;
         if let Some(lane) = source.remove(sid) {
             leave_lane(source, bus, lane, clock::now());
             if ended {
@@ -446,12 +410,14 @@ impl Tap {
     }
 
     fn end(&mut self, at: Moment, reason: EndReason) {
-        let Some(live) = self.live.take() else { return };
-        info!(call = %live.call, class = %reason.class, code = reason.code, "the call is over");
+        let Some(ongoing) = self.ongoing.take() else {
+            return;
+        };
+        let (call, log) = (ongoing.live.call, ongoing.live.log.clone());
+        info!(%call, class = %reason.class, code = reason.code, "the call is over");
         metrics::call_ended(reason.class.as_str());
         self.hear_everybody();
-        let log = live.log.clone();
-        live.finish(at.now, &self.shard);
+        ongoing.finish(at.now, &self.shard);
         log.send(CallEvent::Ended {
             at: at.wall,
             reason,
@@ -462,8 +428,8 @@ impl Tap {
     fn abandon(&mut self) {
         // until somebody else has it nobody hears a supervisor: everybody else is heard
         self.hear_everybody();
-        if let Some(live) = self.live.take() {
-            live.finish(clock::now(), &self.shard);
+        if let Some(ongoing) = self.ongoing.take() {
+            ongoing.finish(clock::now(), &self.shard);
         }
     }
 
@@ -473,10 +439,10 @@ impl Tap {
             room,
             errands,
             running,
-            live,
+            ongoing,
             ..
         } = self;
-        drop((errands, live));
+        drop((errands, ongoing));
         let leaving = async {
             drop(running.await);
             if exit != Exit::Over {
@@ -494,29 +460,21 @@ impl Tap {
         self.carry_out();
         self.floor.handle_timeout(now);
         self.silence();
-        if let Some(monitor) = self
-            .live
-            .as_mut()
-            .and_then(|live| live.voices.handle_tick(now))
-        {
+        let lost = self.ongoing.as_mut();
+        if let Some(monitor) = lost.and_then(|ongoing| ongoing.voices.handle_tick(now)) {
             self.supervisor_lost(monitor);
         }
-        let Some(live) = &mut self.live else { return };
-        live.bus.level.handle_tick(now);
-        self.shard.counters.add(&mut live.bus.packets);
-        live.ask(now, &self.shard.shared, &self.answers);
-        let at = live.source.at(now);
-        for user in live.bus.handle_tick(self.life.is_connected(), at, now) {
-            info!(call = %live.call, "a listener is gone for good");
-            live.log.send(CallEvent::ListenerLeft { user });
+        let connected = self.life.is_connected();
+        if let Some(Ongoing { live, .. }) = &mut self.ongoing {
+            live.handle_tick(connected, now, &self.shard, &self.answers);
         }
     }
 }
 
 /// What a supervisor says next; never, while there is no call.
-async fn next_said(live: Option<&mut Live>) -> Said {
-    match live {
-        Some(live) => live.voices.next().await,
+async fn next_said(ongoing: Option<&mut Ongoing>) -> Said {
+    match ongoing {
+        Some(ongoing) => ongoing.voices.next().await,
         None => std::future::pending().await,
     }
 }
@@ -528,41 +486,9 @@ fn leave_lane(source: &mut source::Livekit, bus: &mut Bus, lane: usize, now: Ins
     }
 }
 
-impl Live {
-    /// Asks the control plane what may be recorded, if that is due.
-    fn ask(&mut self, now: Instant, shared: &Shared, answers: &mpsc::Sender<Rule>) {
-        if !self.bus.permit.poll_question(now) {
-            return;
-        }
-        let (call, ledger, answers) = (self.call, shared.ledger.clone(), answers.clone());
-        tokio::task::spawn_local(async move {
-            let asking = tokio::time::timeout(RULE_TIMEOUT, ledger.recording_rule(call));
-            let late = |_| Err(LedgerError::Away(format!("no answer in {RULE_TIMEOUT:?}")));
-            let answer = asking.await.unwrap_or_else(late);
-            // the tap has ended: nobody waits for it
-            drop(answers.send((call, answer)).await);
-        });
-    }
-
-    fn mark_gap(&mut self, from: MediaTime, to: MediaTime) {
-        info!(call = %self.call, from_ms = from.ms(), to_ms = to.ms(), "a stretch was not heard");
-        if let Some(record) = &mut self.bus.record {
-            record.gap(from, to);
-        }
-    }
-
-    /// Ends the sinks; the recording is as long as the call was until `now`.
+impl Ongoing {
     fn finish(mut self, now: Instant, shard: &Shard) {
-        let at = self.source.at(now);
-        if let Some((from, to)) = self.gap.end(at) {
-            self.mark_gap(from, to);
-        }
         self.voices.end();
-        self.bus.level.reset();
-        self.bus.level.handle_tick(now);
-        shard.counters.add(&mut self.bus.packets);
-        if let Some(record) = self.bus.record {
-            record.end(at);
-        }
+        self.live.finish(now, shard);
     }
 }

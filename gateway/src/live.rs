@@ -192,12 +192,19 @@ impl<S: Source> Live<S> {
                 self.bus.stop(at, erase);
                 Ok(Reply::Done)
             }
-            Command::Talk { .. } | Command::SetFloor { .. } | Command::EndCall { .. } => {
+            Command::Talk { call, .. }
+            | Command::SetFloor { call, .. }
+            | Command::EndCall { call }
+                if call == self.call =>
+            {
                 let detail = "a listen socket is for listening only".to_owned();
                 Err(CommandError::Unsupported { detail })
             }
             Command::Listen { .. }
             | Command::Unlisten { .. }
+            | Command::Talk { .. }
+            | Command::SetFloor { .. }
+            | Command::EndCall { .. }
             | Command::WatchLevels { .. }
             | Command::PauseRecording { .. }
             | Command::ResumeRecording { .. }

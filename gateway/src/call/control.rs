@@ -1,80 +1,48 @@
 //! What the control plane asks of a call.
 
 use sidetone_fleet::CommandRequest;
-use sidetone_fleet::take::Durable;
 use sidetone_service::clock;
 use sidetone_wire::{self as wire, CallEvent, Command, CommandError, MonitorRoom, Reply};
 use tracing::warn;
 
 use super::errands::Errand;
 use super::floor::{Output, Wish};
-use super::{Live, Tap};
-use crate::shard::Shard;
-use crate::sink;
+use super::{Ongoing, Tap};
 
 impl Tap {
     /// Carries out a command, or sees to its being answered once it is.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "everything else is what any call does, which names each command"
+    )]
     pub(super) fn handle_command(&mut self, request: CommandRequest) {
-        let Some(live) = &mut self.live else {
+        let Some(Ongoing { live, voices }) = &mut self.ongoing else {
             return request.answer(Err(CommandError::NoHolder));
         };
-        let now = clock::now();
-        let at = live.source.at(now);
-        let done = match request.command.clone() {
-            Command::Listen { call, monitor } if call == live.call => {
-                Ok(live.listen(&monitor, &self.shard))
-            }
+        match request.command.clone() {
             Command::Unlisten { call, monitor } if call == live.call => {
                 live.bus.remove_listener(&monitor);
-                if let Some(monitor) = live.voices.remove(&monitor) {
+                if let Some(monitor) = voices.remove(&monitor) {
                     self.supervisor_lost(monitor);
                 }
-                Ok(Reply::Done)
+                request.answer(Ok(Reply::Done));
             }
             Command::Talk { call, seat, mode } if call == live.call => {
-                return live.voices.speak(&seat, mode, request);
+                voices.speak(&seat, mode, request);
             }
             Command::SetFloor { call, floor } if call == live.call => {
-                return self.set_floor(&floor, request);
+                self.set_floor(&floor, request);
             }
             Command::EndCall { call } if call == live.call => {
-                return self.errands.run(Errand::End(request));
+                self.errands.run(Errand::End(request));
             }
-            Command::WatchLevels { call } if call == live.call => {
-                live.bus.level.watch(now);
-                Ok(Reply::Done)
-            }
-            Command::PauseRecording { call, by } if call == live.call => {
-                return live.bus.pause(at, &by, answering(request));
-            }
-            Command::ResumeRecording { call } if call == live.call => {
-                return live.bus.resume(at, answering(request));
-            }
-            Command::StopRecording { call, erase } if call == live.call => {
-                live.bus.stop(at, erase);
-                Ok(Reply::Done)
-            }
-            Command::Listen { .. }
-            | Command::Unlisten { .. }
-            | Command::Talk { .. }
-            | Command::SetFloor { .. }
-            | Command::EndCall { .. }
-            | Command::WatchLevels { .. }
-            | Command::PauseRecording { .. }
-            | Command::ResumeRecording { .. }
-            | Command::StopRecording { .. }
-            | Command::EraseTakes { .. }
-            | Command::UnlistenAll { .. }
-            | Command::Hear(_)
-            | Command::CallOver { .. }
-            | Command::RoomChanged { .. } => Err(CommandError::NoHolder),
-        };
-        request.answer(done);
+            _ => live.handle_command(request, clock::now(), &self.shard),
+        }
     }
 
     /// Gives the call to whom it belongs now.
     fn set_floor(&mut self, floor: &wire::Floor, request: CommandRequest) {
-        let Some(live) = &mut self.live else {
+        let Some(Ongoing { voices, .. }) = &mut self.ongoing else {
             return request.answer(Err(CommandError::NoHolder));
         };
         let wish = Wish {
@@ -82,11 +50,11 @@ impl Tap {
             muted: floor.muted.clone(),
         };
         let by = floor.holder.as_ref().map(|seat| seat.name.as_str());
-        live.voices.name_holder(by);
+        voices.name_holder(by);
         self.floor.set(wish, floor.restore, clock::now());
         self.silence();
-        if let Some(live) = &mut self.live {
-            live.voices.set_holder(floor.holder.as_ref(), request);
+        if let Some(Ongoing { voices, .. }) = &mut self.ongoing {
+            voices.set_holder(floor.holder.as_ref(), request);
         }
     }
 
@@ -113,8 +81,8 @@ impl Tap {
                     muted,
                 }),
                 Output::Tell { identity, paused } => {
-                    if let Some(live) = &mut self.live {
-                        live.voices.tell(&identity, paused);
+                    if let Some(Ongoing { voices, .. }) = &mut self.ongoing {
+                        voices.tell(&identity, paused);
                     }
                 }
             }
@@ -123,9 +91,11 @@ impl Tap {
 
     /// Whoever had the call can no longer be heard: the agent is, before anybody else decides.
     pub(super) fn supervisor_lost(&mut self, monitor: MonitorRoom) {
-        let Some(live) = &mut self.live else { return };
+        let Some(Ongoing { live, voices }) = &mut self.ongoing else {
+            return;
+        };
         warn!(call = %live.call, room = monitor.room, "a supervisor is lost: the agent has the call");
-        live.voices.name_holder(None);
+        voices.name_holder(None);
         live.log.send(CallEvent::SupervisorLost {
             user: monitor.user,
             room: monitor.room,
@@ -143,27 +113,4 @@ impl Tap {
         self.floor.set(Wish::default(), false, clock::now());
         self.silence();
     }
-}
-
-impl Live {
-    fn listen(&mut self, monitor: &MonitorRoom, shard: &Shard) -> Reply {
-        let call = self.call;
-        let make = || sink::Monitor::new(call, shard.monitors.grant(monitor));
-        self.bus.add_listener(monitor, make);
-        Reply::Listening {
-            tracks: sink::track_names(call, &self.bus.lanes),
-        }
-    }
-}
-
-/// Answers a command when what it asks for is on disk, or cannot be.
-fn answering(request: CommandRequest) -> Durable {
-    Box::new(move |durable| {
-        request.answer(match durable {
-            Ok(()) => Ok(Reply::Done),
-            Err(error) => Err(CommandError::Failed {
-                detail: error.to_string(),
-            }),
-        });
-    })
 }

@@ -7,6 +7,8 @@ use sidetone_media::{Codec, MediaTime, Packet, Timeline, TrackId};
 use sidetone_room::RtpIn;
 use sidetone_wire::Party;
 
+use crate::live::Source;
+
 /// The tapped tracks of one call.
 pub(crate) struct Livekit {
     /// The call's start: [`MediaTime::ZERO`].
@@ -38,11 +40,6 @@ impl Livekit {
     /// Another source of the same call.
     pub(crate) fn beside(&self) -> Self {
         Self::new(self.origin)
-    }
-
-    /// A moment on the call's time.
-    pub(crate) fn at(&self, moment: Instant) -> MediaTime {
-        MediaTime::from_duration(moment.saturating_duration_since(self.origin))
     }
 
     /// The track of this sid.
@@ -114,6 +111,12 @@ impl Livekit {
             arrived: rtp.arrived,
         };
         Some((track.lane, track.party, packet))
+    }
+}
+
+impl Source for Livekit {
+    fn at(&self, moment: Instant) -> MediaTime {
+        MediaTime::from_duration(moment.saturating_duration_since(self.origin))
     }
 }
 
