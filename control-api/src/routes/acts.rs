@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use sidetone_service::clock;
-use sidetone_wire::{Call, CallId, Capability, CommandError, Control};
+use sidetone_wire::{CallId, Capability, CommandError, Control};
 use tracing::warn;
 
 use super::calls;
@@ -18,7 +18,7 @@ use crate::audit::{self, Outcome};
 use crate::auth::Caller;
 use crate::problem::Problem;
 use crate::settling::Unsettled;
-use crate::store::{self, Intent, Once, Subject};
+use crate::store::{self, Once, Subject};
 
 /// Names an act for whoever may have to repeat it.
 pub(super) const KEY: &str = "idempotency-key";
@@ -98,12 +98,7 @@ impl IntoResponse for Refusal {
 }
 
 /// A call to act on: the caller's tenant's, not ended, and its upstream can do that now.
-pub(super) async fn able(
-    app: &App,
-    caller: &Caller,
-    id: CallId,
-    needed: Capability,
-) -> Result<Call, Refusal> {
+async fn able(app: &App, caller: &Caller, id: CallId, needed: Capability) -> Result<(), Refusal> {
     let call = calls::find(app, caller, id).await?;
     if call.ended_at.is_some() {
         return Err(Refusal::Ended);
@@ -113,7 +108,7 @@ pub(super) async fn able(
         let detail = format!("{needed} is not possible now on a call at {upstream}");
         return Err(Refusal::Unsupported(detail));
     }
-    Ok(call)
+    Ok(())
 }
 
 /// What became of telling the holder what stays as it is wished: it is told until it answers.
@@ -130,31 +125,26 @@ pub(super) fn confirmed(
     }
 }
 
-/// The rows of the audit log around an act.
-pub(super) struct Noted(Intent);
-
-impl Noted {
-    /// Writes that the act is about to be done. What cannot be written is not done.
-    pub(super) async fn begin(
-        caller: &Caller,
-        action: &'static str,
-        call: CallId,
-        detail: &Value,
-    ) -> store::Result<Self> {
-        let subject = Subject::Call(call);
-        let actor = caller.actor();
-        let begun = audit::begin(&caller.tenant, &actor, action, subject, detail);
-        begun.await.map(Self)
-    }
-
-    /// Writes what came of it.
-    pub(super) async fn end<T>(self, caller: &Caller, result: &Result<T, Refusal>) {
-        let (outcome, detail) = match result {
-            Ok(_) => (Outcome::Done, json!({})),
-            Err(refusal) => (Outcome::Refused, json!({ "reason": refusal.to_string() })),
-        };
-        audit::result(&caller.tenant, self.0, outcome, detail).await;
-    }
+/// Does what the call's upstream can do now, between two rows of the audit log: that it is about to
+/// be done, and what came of it. What cannot be written is not done.
+pub(super) async fn noted<T>(
+    app: &App,
+    caller: &Caller,
+    id: CallId,
+    needed: Capability,
+    (action, detail): (&'static str, Value),
+    act: impl Future<Output = Result<T, Refusal>>,
+) -> Result<T, Refusal> {
+    able(app, caller, id, needed).await?;
+    let (tenant, actor, subject) = (&caller.tenant, caller.actor(), Subject::Call(id));
+    let intent = audit::begin(tenant, &actor, action, subject, &detail).await?;
+    let done = act.await;
+    let (outcome, detail) = match &done {
+        Ok(_) => (Outcome::Done, json!({})),
+        Err(refusal) => (Outcome::Refused, json!({ "reason": refusal.to_string() })),
+    };
+    audit::result(tenant, intent, outcome, detail).await;
+    done
 }
 
 /// Does an act to its end, also when its client hangs up; with a key, only once.

@@ -8,7 +8,7 @@ use axum::response::Response;
 use serde_json::json;
 use sidetone_wire::{CallId, Capability, ControlAnswer, Role};
 
-use super::acts::{self, Noted, Refusal};
+use super::acts::{self, Refusal};
 use crate::app::{App, now};
 use crate::auth::{self, Caller};
 use crate::control::{Act, Supervisor};
@@ -116,11 +116,9 @@ async fn taken(
 }
 
 async fn take(app: Arc<App>, caller: Arc<Caller>, id: CallId) -> Result<ControlAnswer, Refusal> {
-    acts::able(&app, &caller, id, Capability::Takeover).await?;
-    let noted = Noted::begin(&caller, "call.takeover", id, &json!({})).await?;
-    let taken = take_noted(&app, &caller, id).await;
-    noted.end(&caller, &taken).await;
-    taken
+    let (needed, note) = (Capability::Takeover, ("call.takeover", json!({})));
+    let act = Box::pin(take_noted(&app, &caller, id));
+    acts::noted(&app, &caller, id, needed, note, act).await
 }
 
 async fn take_noted(app: &Arc<App>, caller: &Caller, id: CallId) -> Result<ControlAnswer, Refusal> {
@@ -180,11 +178,9 @@ pub(crate) async fn hand_back(
 }
 
 async fn give(app: Arc<App>, caller: Arc<Caller>, id: CallId) -> Result<ControlAnswer, Refusal> {
-    acts::able(&app, &caller, id, Capability::HandBack).await?;
-    let noted = Noted::begin(&caller, "call.handback", id, &json!({})).await?;
-    let given = give_noted(&app, &caller, id).await;
-    noted.end(&caller, &given).await;
-    given
+    let (needed, note) = (Capability::HandBack, ("call.handback", json!({})));
+    let act = Box::pin(give_noted(&app, &caller, id));
+    acts::noted(&app, &caller, id, needed, note, act).await
 }
 
 async fn give_noted(app: &Arc<App>, caller: &Caller, id: CallId) -> Result<ControlAnswer, Refusal> {

@@ -10,7 +10,7 @@ use serde_json::json;
 use sidetone_wire::{Call, CallId, Capability, Command, Party, Seat, TalkMode, Talking, WatchMode};
 use utoipa::ToSchema;
 
-use super::acts::{self, Noted, Refusal};
+use super::acts::{self, Refusal};
 use super::calls;
 use crate::app::{App, now};
 use crate::auth::{Caller, Supervisor};
@@ -81,11 +81,9 @@ async fn speak(
         // whoever speaks may always stop
         TalkMode::Off => Capability::Listen,
     };
-    acts::able(&app, &caller, id, needed).await?;
-    let noted = Noted::begin(&caller, "call.talk", id, &json!({ "mode": mode })).await?;
-    let spoken = speak_noted(&app, &caller, id, mode).await;
-    noted.end(&caller, &spoken).await;
-    spoken
+    let note = ("call.talk", json!({ "mode": mode }));
+    let act = Box::pin(speak_noted(&app, &caller, id, mode));
+    acts::noted(&app, &caller, id, needed, note, act).await
 }
 
 async fn speak_noted(
@@ -185,11 +183,9 @@ async fn silence(
     } else {
         Capability::Listen
     };
-    acts::able(&app, &caller, id, needed).await?;
-    let noted = Noted::begin(&caller, "call.muted", id, &json!(body)).await?;
-    let silenced = silence_noted(&app, &caller, id, body).await;
-    noted.end(&caller, &silenced).await;
-    silenced?;
+    let note = ("call.muted", json!(body));
+    let act = Box::pin(silence_noted(&app, &caller, id, body));
+    acts::noted(&app, &caller, id, needed, note, act).await?;
     Ok(calls::find(&app, &caller, id).await?)
 }
 
@@ -238,16 +234,13 @@ pub(crate) async fn end(
 }
 
 async fn hang_up(app: Arc<App>, caller: Arc<Caller>, id: CallId) -> Result<Call, Refusal> {
-    acts::able(&app, &caller, id, Capability::End).await?;
-    let noted = Noted::begin(&caller, "call.ended", id, &json!({})).await?;
-    let ended = async {
+    let note = ("call.ended", json!({}));
+    let act = Box::pin(async {
         let command = Command::EndCall { call: id };
         app.fleet.command(id, command).await?;
         let by = caller.author();
         Ok(caller.tenant.ends(id, &by, now()).await?)
-    };
-    let ended: Result<(), Refusal> = ended.await;
-    noted.end(&caller, &ended).await;
-    ended?;
+    });
+    acts::noted(&app, &caller, id, Capability::End, note, act).await?;
     Ok(calls::find(&app, &caller, id).await?)
 }
