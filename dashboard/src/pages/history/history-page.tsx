@@ -93,7 +93,8 @@ export default function HistoryPage({ me, id: callId }: PageProps) {
             search={writeFilters(filters)}
             onChoose={(search) => setFilters(readFilters(search))}
           />
-          <ExportMenu query={query} />
+          {/* what the filters say, also while the list still settles */}
+          <ExportMenu query={queryOf(filters, serverNow())} />
         </FilterBar>
         <div className={cn("min-h-0 flex-1", history.isPlaceholderData && "opacity-60")}>
           <States
