@@ -4,17 +4,22 @@
 //! Both read plain RTP from loopback UDP sockets, two streams a call, and write to the same disk.
 
 use std::net::UdpSocket;
+use std::os::fd::OwnedFd;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use rustix::buffer::spare_capacity;
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use serde::Serialize;
-use sidetone_fleet::take::Recorder as _;
+use sidetone_fleet::take::{Recorder as _, Take};
 use sidetone_media::{ClockRate, Codec, MediaTime, Packet, Timeline, TrackId, rtp};
 use sidetone_service::clock;
 use sidetone_wire::Party;
 use tempfile::TempDir;
+use tokio::sync::mpsc::error::TryRecvError;
 
 use crate::child::{Child, say};
 use crate::process::Usage;
@@ -30,6 +35,12 @@ const PAIRS: usize = 3;
 
 /// How long an idle process lets packets gather, as a gateway's shard does while nobody listens.
 const GATHER: Duration = Duration::from_millis(4);
+
+/// How long our recorder waits for a packet before it looks whether it is to end.
+const PATIENCE: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 100_000_000,
+};
 
 /// The goal: our CPU over GStreamer's.
 const TARGET: f64 = 0.20;
@@ -203,44 +214,93 @@ pub(crate) struct RecordRtp {
 
 impl RecordRtp {
     pub(crate) fn run(self) -> Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
             .enable_all()
-            .on_thread_park(|| std::thread::sleep(GATHER))
             .build()?;
-        let local = tokio::task::LocalSet::new();
-        local.block_on(&runtime, async {
-            let takes = self.ports.len() / 2;
-            let ours = crate::ours::recorder(&self.folder, takes).await?;
-            for ports in self.ports.chunks_exact(2) {
-                let take = ours.recorder.begin(crate::ours::take_start())?;
-                let take = std::rc::Rc::new(std::cell::RefCell::new(take));
-                for (port, party) in ports.iter().zip([Party::Customer, Party::Agent]) {
-                    let socket = tokio::net::UdpSocket::bind(("127.0.0.1", *port)).await?;
-                    tokio::task::spawn_local(record(socket, party, take.clone()));
-                }
-            }
-            say("ready");
-            let mut questions = crate::child::questions();
-            while questions.recv().await.is_some() {}
-            Ok(())
-        })
+        let _entered = runtime.enter();
+        let takes = self.ports.len() / 2;
+        let ours = runtime.block_on(crate::ours::recorder(&self.folder, takes))?;
+        let mut lines = Lines::open(&self.ports, &ours.recorder)?;
+        say("ready");
+        let mut questions = crate::child::questions();
+        while questions.try_recv() != Err(TryRecvError::Disconnected) {
+            lines.read()?;
+            std::thread::sleep(GATHER);
+        }
+        Ok(())
     }
 }
 
-type SharedTake = std::rc::Rc<std::cell::RefCell<Box<dyn sidetone_fleet::take::Take>>>;
+/// The sockets of all takes. What has come is read packet by packet without asking each socket
+/// whether there is more: that question would cost as much as a packet.
+struct Lines {
+    /// Level-triggered: names each socket that has something, as long as it has.
+    ready: OwnedFd,
+    sockets: Vec<Line>,
+    takes: Vec<Box<dyn Take>>,
+    begun: Instant,
+}
 
-async fn record(socket: tokio::net::UdpSocket, party: Party, take: SharedTake) {
-    let begun = clock::now();
-    let mut timeline = Timeline::new(ClockRate::OPUS);
-    let mut buffer = [0u8; 2048];
-    while let Ok(size) = socket.recv(&mut buffer).await {
-        let Ok(packet) = rtp::RtpPacket::parse(&buffer[..size]) else {
-            continue;
-        };
+struct Line {
+    socket: UdpSocket,
+    party: Party,
+    timeline: Timeline,
+}
+
+impl Lines {
+    fn open(ports: &[u16], recorder: &recorder::Recorder) -> Result<Self> {
+        let ready = epoll::create(CreateFlags::CLOEXEC)?;
+        let (mut sockets, mut takes) = (Vec::new(), Vec::new());
+        for ports in ports.chunks_exact(2) {
+            takes.push(recorder.begin(crate::ours::take_start())?);
+            for (port, party) in ports.iter().zip([Party::Customer, Party::Agent]) {
+                let socket = UdpSocket::bind(("127.0.0.1", *port))?;
+                socket.set_nonblocking(true)?;
+                let line = EventData::new_u64(sockets.len() as u64);
+                epoll::add(&ready, &socket, line, EventFlags::IN)?;
+                sockets.push(Line {
+                    socket,
+                    party,
+                    timeline: Timeline::new(ClockRate::OPUS),
+                });
+            }
+        }
+        Ok(Self {
+            ready,
+            sockets,
+            takes,
+            begun: clock::now(),
+        })
+    }
+
+    /// Waits a moment for packets and records those that there are.
+    fn read(&mut self) -> Result<()> {
+        let mut named = Vec::with_capacity(self.sockets.len());
+        epoll::wait(&self.ready, spare_capacity(&mut named), Some(&PATIENCE))?;
         let arrived = clock::now();
+        for event in named {
+            let data = event.data;
+            self.record(data.u64() as usize, arrived);
+        }
+        Ok(())
+    }
+
+    /// Records one packet of a line.
+    fn record(&mut self, n: usize, arrived: Instant) {
+        let line = &mut self.sockets[n];
+        let mut buffer = [0u8; 2048];
+        let Ok(size) = line.socket.recv(&mut buffer) else {
+            return;
+        };
+        let Ok(packet) = rtp::RtpPacket::parse(&buffer[..size]) else {
+            return;
+        };
         let seq = u64::from(packet.sequence_number);
-        let arrival = MediaTime::from_duration(arrived - begun);
-        let at = timeline.place(packet.ssrc, packet.timestamp, seq, arrival);
+        let arrival = MediaTime::from_duration(arrived - self.begun);
+        let at = line
+            .timeline
+            .place(packet.ssrc, packet.timestamp, seq, arrival);
         let packet = Packet {
             track: TrackId(0),
             ssrc: packet.ssrc,
@@ -252,6 +312,6 @@ async fn record(socket: tokio::net::UdpSocket, party: Party, take: SharedTake) {
             payload: packet.payload.into(),
             arrived,
         };
-        take.borrow_mut().write(party, &packet);
+        self.takes[n / 2].write(line.party, &packet);
     }
 }

@@ -1,6 +1,6 @@
-//! Webhooks into PostgreSQL: how many, how late they are acknowledged, and what one row at a time
-//! would have given: rows a second of one client (ours has one writer too), and rows for a second
-//! of CPU, the database's and its client's together.
+//! Webhooks into PostgreSQL: how many, how late they are acknowledged, and what the same rows would
+//! have cost one at a time: rows a second of one client (ours has one writer too), and rows for a
+//! second of CPU, the database's and its client's together.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::json;
 use sidetone_service::clock;
 use sidetone_testkit::{PostgresOptions, PostgresServer};
-use sqlx::{Connection as _, Executor as _, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -27,6 +27,8 @@ const RATIO_TARGET: f64 = 5.0;
 const SENDERS: usize = 512;
 const SECRET: &str = "secret-of-the-bench";
 const WARM_UP: Duration = Duration::from_secs(3);
+/// Rows of each table that are written again one at a time: more than there is time for.
+const ROWS_AGAIN: usize = 50_000;
 
 pub(super) async fn run(seconds: u64) -> Result<()> {
     let options = PostgresOptions {
@@ -41,8 +43,6 @@ pub(super) async fn run(seconds: u64) -> Result<()> {
     let account = json!({"kind": "vapi", "name": "bench", "webhook": webhook});
     plane.client.post("/api/connections", &account).await?;
     let pid = server.process_id().context("PostgreSQL runs")?;
-    let single = single_rows(&server, pid, Duration::from_secs(seconds)).await?;
-
     let address = plane.client.url.trim_start_matches("http://").to_owned();
     let end = Arc::new(AtomicBool::new(false));
     let measuring = Arc::new(AtomicBool::new(false));
@@ -67,6 +67,7 @@ pub(super) async fn run(seconds: u64) -> Result<()> {
     while let Some(sent) = senders.join_next().await {
         acknowledged.extend(sent??);
     }
+    let single = single_rows(&database, pid, Duration::from_secs(seconds)).await?;
     let rows_per_cpu_s = rows as f64 / (ours + theirs).as_secs_f64();
     let (reports, rows) = (acknowledged.len() as f64 / took, rows as f64 / took);
     let p50 = percentile(&mut acknowledged, 0.5);
@@ -176,28 +177,38 @@ struct SingleRows {
     per_cpu_s: f64,
 }
 
-/// Rows of a call's size, as a handler would write them that has one at a time.
-async fn single_rows(server: &PostgresServer, pid: u32, lasting: Duration) -> Result<SingleRows> {
-    let database = server.database("single").await?;
-    let mut connection = PgConnection::connect(&database).await?;
-    let table = "CREATE TABLE reports (id TEXT PRIMARY KEY, tenant TEXT NOT NULL, kind TEXT NOT NULL, \
-        from_party TEXT NOT NULL, to_party TEXT NOT NULL, at BIGINT NOT NULL)";
-    connection.execute(table).await?;
+/// A table that reports were written to, with some of its rows.
+struct Written {
+    /// Inserts one row into the table's empty twin.
+    insert: String,
+    rows: Vec<Vec<Option<String>>>,
+}
+
+/// The rows that the reports became, written again as a handler would that has one at a time, into
+/// tables with the same columns, indexes and references.
+async fn single_rows(database: &str, pid: u32, lasting: Duration) -> Result<SingleRows> {
+    let mut connection = PgConnection::connect(database).await?;
+    let tables = written(&mut connection).await?;
     let own = std::process::id();
     let (ours, theirs) = (Usage::of(own)?, Usage::of_family(pid)?);
     let begun = clock::now();
     let mut written = 0_u32;
-    while clock::now() - begun < lasting {
-        sqlx::query("INSERT INTO reports VALUES ($1, $2, $3, $4, $5, $6)")
-            .bind(format!("report-{written}"))
-            .bind("01900000-0000-7000-8000-000000000000")
-            .bind("status-update")
-            .bind("+4930123456")
-            .bind("+4989100")
-            .bind(i64::from(written))
-            .execute(&mut connection)
-            .await?;
-        written += 1;
+    'rows: for n in 0..ROWS_AGAIN {
+        for table in &tables {
+            let Some(row) = table.rows.get(n) else {
+                continue;
+            };
+            if clock::now() - begun >= lasting {
+                break 'rows;
+            }
+            let insert = AssertSqlSafe(table.insert.as_str());
+            let mut insert = sqlx::query(insert);
+            for value in row {
+                insert = insert.bind(value);
+            }
+            insert.execute(&mut connection).await?;
+            written += 1;
+        }
     }
     let took = (clock::now() - begun).as_secs_f64();
     let ours = Usage::of(own)?.since(&ours).cpu();
@@ -206,4 +217,59 @@ async fn single_rows(server: &PostgresServer, pid: u32, lasting: Duration) -> Re
         per_s: f64::from(written) / took,
         per_cpu_s: f64::from(written) / (ours + theirs).as_secs_f64(),
     })
+}
+
+/// The tables that grew with the reports, and an empty twin of each in a schema of its own.
+async fn written(connection: &mut PgConnection) -> Result<Vec<Written>> {
+    connection.execute("CREATE SCHEMA again").await?;
+    let grew = "SELECT CAST(relname AS TEXT) FROM pg_stat_user_tables \
+        WHERE schemaname = 'public' AND n_tup_ins > $1 ORDER BY 1";
+    let names: Vec<String> = sqlx::query_scalar(grew)
+        .bind(SENDERS as i64)
+        .fetch_all(&mut *connection)
+        .await?;
+    let mut tables = Vec::new();
+    for name in names {
+        let twin = format!("CREATE TABLE again.{name} (LIKE public.{name} INCLUDING ALL)");
+        connection.execute(AssertSqlSafe(twin)).await?;
+        let references = "SELECT CAST(pg_get_constraintdef(oid) AS TEXT) FROM pg_constraint \
+            WHERE contype = 'f' AND conrelid = CAST($1 AS regclass)";
+        let references: Vec<String> = sqlx::query_scalar(references)
+            .bind(&name)
+            .fetch_all(&mut *connection)
+            .await?;
+        for reference in references {
+            let add = format!("ALTER TABLE again.{name} ADD {reference}");
+            connection.execute(AssertSqlSafe(add)).await?;
+        }
+        let columns = "SELECT CAST(column_name AS TEXT), CAST(data_type AS TEXT) \
+            FROM information_schema.columns \
+            WHERE table_schema = 'public' AND table_name = $1 ORDER BY ordinal_position";
+        let columns: Vec<(String, String)> = sqlx::query_as(columns)
+            .bind(&name)
+            .fetch_all(&mut *connection)
+            .await?;
+        let read = columns
+            .iter()
+            .map(|(column, _)| format!("CAST({column} AS TEXT)"));
+        let read = read.collect::<Vec<_>>().join(", ");
+        let values = columns
+            .iter()
+            .enumerate()
+            .map(|(n, (_, kind))| format!("CAST(${} AS {kind})", n + 1));
+        let values = values.collect::<Vec<_>>().join(", ");
+        let rows = format!("SELECT {read} FROM public.{name} LIMIT {ROWS_AGAIN}");
+        let rows = sqlx::query(AssertSqlSafe(rows))
+            .fetch_all(&mut *connection)
+            .await?;
+        let rows = rows
+            .iter()
+            .map(|row| (0..columns.len()).map(|n| row.try_get(n)).collect());
+        tables.push(Written {
+            insert: format!("INSERT INTO again.{name} VALUES ({values})"),
+            rows: rows.collect::<sqlx::Result<_>>()?,
+        });
+    }
+    ensure!(!tables.is_empty(), "no table grew");
+    Ok(tables)
 }
