@@ -365,11 +365,7 @@ impl Store {
         if done.rows_affected() == 0 {
             return Ok(None);
         }
-        sqlx::query("DELETE FROM watchers WHERE call_id = $1")
-            .bind(id.to_string())
-            .execute(&mut *tx)
-            .await?;
-        takes::lamp(&mut tx, id).await?;
+        over(&mut tx, id).await?;
         let call = in_transaction(&mut tx, id, now).await?;
         if let Some(after) = call.clone() {
             let change = Change {
@@ -382,6 +378,19 @@ impl Store {
         tx.commit().await?;
         Ok(call)
     }
+}
+
+/// A call is over: nobody watches it, nothing of it is recorded, and nothing more can be heard of it.
+pub(super) async fn over(tx: &mut Tx, id: CallId) -> Result<()> {
+    sqlx::query("DELETE FROM watchers WHERE call_id = $1")
+        .bind(id.to_string())
+        .execute(&mut **tx)
+        .await?;
+    sqlx::query("UPDATE upstream_calls SET hearable = 0 WHERE call_id = $1 AND hearable = 1")
+        .bind(id.to_string())
+        .execute(&mut **tx)
+        .await?;
+    takes::lamp(tx, id).await
 }
 
 /// A call of whatever tenant, without its watchers, as the transaction sees it.

@@ -290,11 +290,7 @@ async fn ended(
     .bind(id.to_string())
     .execute(&mut **tx)
     .await?;
-    sqlx::query("DELETE FROM watchers WHERE call_id = $1")
-        .bind(id.to_string())
-        .execute(&mut **tx)
-        .await?;
-    takes::lamp(tx, id).await?;
+    calls::over(tx, id).await?;
     Ok((done.rows_affected() > 0).then_some(CallEventType::Ended))
 }
 

@@ -17,7 +17,7 @@ use sidetone_wire::{
 use super::columns::{self, Columns as _, Statement, batches};
 use super::effects::{self, Change};
 use super::vendor::NewFetch;
-use super::{Result, Store, Tx, branches, calls, outbox, pauses, takes, transcripts, vendor};
+use super::{Result, Store, Tx, branches, calls, outbox, pauses, transcripts, vendor};
 use crate::calls::numbers::e164;
 use crate::calls::{CallUpdate, Rows, Said, State, Unheard};
 use crate::hearing;
@@ -138,9 +138,7 @@ impl Store {
             }
         }
         let (changes, changed) = write(&mut tx, touched, now).await?;
-        let sockets = changed
-            .iter()
-            .any(|one| hearing::is_dialled(one.call.upstream));
+        let sockets = changed.iter().any(|one| has_socket(&one.call));
         let mut recordings = false;
         for fetch in &fetches {
             recordings |= vendor::note(&mut tx, fetch, now).await?;
@@ -315,7 +313,7 @@ async fn write(
         }
         let kind = kind(call.before.as_ref(), &after);
         if kind == CallEventType::Ended {
-            over(tx, after.id).await?;
+            calls::over(tx, after.id).await?;
         }
         changed.push(Changed {
             kind,
@@ -340,6 +338,11 @@ fn kind(before: Option<&Call>, after: &Call) -> CallEventType {
         (Some(_), None) if was_over => CallEventType::Started,
         (Some(_), _) => CallEventType::Updated,
     }
+}
+
+/// Whether it is heard by a socket that we dial, or was until now.
+fn has_socket(call: &Call) -> bool {
+    hearing::is_dialled(call.upstream) && call.capabilities.contains(&Capability::Listen)
 }
 
 /// Whether clients see another call; that time passes they see for themselves.
@@ -472,8 +475,8 @@ async fn put_states(tx: &mut Tx, rows: &[(Key, Touched, Call)]) -> Result<()> {
             statement.text(columns::json(&call.state)).sql(", ");
             statement.opt_text(call.listen_url.clone()).sql(", ");
             statement.opt_text(call.control_url.clone()).sql(", ");
-            let hearable = hearing::is_dialled(*upstream) && call.state.is_hearable();
-            statement.int(i64::from(hearable));
+            let socket = call.listen_url.is_some() && hearing::is_dialled(*upstream);
+            statement.int(i64::from(socket && call.state.is_hearable()));
         });
         statement.sql(
             " ON CONFLICT (client_id, upstream, upstream_call_id) DO UPDATE SET \
@@ -507,14 +510,4 @@ async fn put_tags(tx: &mut Tx, after: &Call, before: Option<&Call>) -> Result<Ve
         .execute(&mut **tx)
         .await?;
     Ok(tags)
-}
-
-/// A call is over: nobody watches it, and nothing of it is being recorded.
-async fn over(tx: &mut Tx, call: CallId) -> Result<()> {
-    sqlx::query("DELETE FROM watchers WHERE call_id = $1")
-        .bind(call.to_string())
-        .execute(&mut **tx)
-        .await?;
-    takes::lamp(tx, call).await?;
-    Ok(())
 }
