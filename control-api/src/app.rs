@@ -26,6 +26,7 @@ use crate::realtime::Realtime;
 use crate::renditions::Renditions;
 use crate::settling::Settling;
 use crate::store::{self, Actor, Identity, Store, Tenant, Watched};
+use crate::streams::Streams;
 use crate::trusted::TrustedClock;
 use crate::vendor::Fetching;
 use crate::webhooks::Webhooks;
@@ -35,6 +36,8 @@ pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) fleet: Fleet,
     pub(crate) tokens: Tokens,
+    /// How vendors that bring streams are known.
+    pub(crate) streams: Streams,
     pub(crate) passwords: Passwords,
     pub(crate) attempts: Attempts,
     pub(crate) origins: Origins,

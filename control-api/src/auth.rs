@@ -6,10 +6,12 @@ pub(crate) mod cookies;
 mod origin;
 mod passwords;
 pub(crate) mod secret;
+mod stream;
 mod token;
 
 pub(crate) use attempts::Attempts;
 pub(crate) use caller::{Admin, Agent, Caller, Proof, Reviewer, Supervisor};
 pub(crate) use origin::Origins;
 pub(crate) use passwords::{PasswordError, Passwords, check_strength};
+pub(crate) use stream::StreamTokens;
 pub(crate) use token::Tokens;

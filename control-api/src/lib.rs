@@ -38,6 +38,7 @@ mod routes;
 mod settling;
 mod sheet;
 mod store;
+mod streams;
 mod sweeper;
 mod trusted;
 mod vendor;
@@ -51,6 +52,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum::Router;
 use secrecy::SecretString;
+use sidetone_fleet::ingress::Porter;
 use sidetone_fleet::ledger::Ledger;
 use sidetone_fleet::{Events, Fleet};
 use sidetone_service::ops::{Condition, Readiness};
@@ -74,6 +76,7 @@ use realtime::{Realtime, Relay};
 use renditions::Renditions;
 use settling::Settling;
 use store::{NewUser, Store};
+use streams::Streams;
 use trusted::TrustedClock;
 use vendor::Fetching;
 use webhooks::Webhooks;
@@ -155,6 +158,7 @@ pub async fn load_with(
         store,
         fleet,
         tokens: Tokens::new(&settings.keys.secret_key),
+        streams: Streams::new(&settings.keys.secret_key),
         passwords,
         attempts: Attempts::default(),
         origins: Origins::new(&settings.server.public_url, &settings.server.cors_origins),
@@ -285,6 +289,20 @@ impl Api {
     /// The book of recordings over this database. Usable at once, also while nothing is served.
     pub fn ledger(&self) -> Arc<dyn Ledger> {
         Arc::new(ledger::Book(self.app.clone()))
+    }
+
+    /// Who lets streams in that vendors bring. Usable at once; calls are made known while it serves.
+    pub fn porter(&self) -> Arc<dyn Porter> {
+        Arc::new(streams::Door(self.app.clone()))
+    }
+
+    /// Serves `routes`, too, beside its own and without what lies around these.
+    #[must_use]
+    pub fn beside(self, routes: Router) -> Self {
+        Self {
+            router: self.router.merge(routes),
+            ..self
+        }
     }
 
     /// Where URLs of vendors' recordings are noted. Usable at once; they are fetched while it

@@ -46,6 +46,8 @@ pub(crate) struct CallUpdate {
     pub(crate) recordings: Vec<SecretString>,
     pub(crate) listen_url: Option<SecretString>,
     pub(crate) control_url: Option<SecretString>,
+    /// Its upstream brings its sound.
+    pub(crate) streams: bool,
 }
 
 impl fmt::Debug for CallUpdate {

@@ -12,8 +12,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use sidetone_service::clock;
 use sidetone_wire::{
-    Connection, ConnectionId, ConnectionKind, ConnectionTest, HmacAlgorithm, SignatureEncoding,
-    WebhookAuth, WebhookScheme,
+    Connection, ConnectionId, ConnectionKind, ConnectionTest, HmacAlgorithm, Role,
+    SignatureEncoding, WebhookAuth, WebhookScheme,
 };
 use tracing::{error, info};
 use utoipa::{IntoParams, ToSchema};
@@ -21,12 +21,13 @@ use utoipa::{IntoParams, ToSchema};
 use super::branches;
 use super::page::{self, Page};
 use crate::app::{App, now};
-use crate::auth::{Admin, Reviewer};
+use crate::auth::{Admin, Caller, Reviewer};
 use crate::extract::{Change, Json, Path, Query};
 use crate::inbound::accounts;
 use crate::probe;
 use crate::problem::{Problem, ProblemBody};
 use crate::store::{self, Account};
+use crate::streams;
 
 /// Entries of credentials, at most, and characters of each.
 const CREDENTIALS_MAX: usize = 16;
@@ -107,7 +108,10 @@ pub(crate) struct ListConnections {
     cursor: Option<String>,
 }
 
-fn view(app: &App, slug: &str, account: &Account) -> Connection {
+fn view(app: &App, caller: &Caller, account: &Account) -> Connection {
+    let slug = &caller.identity.tenant_slug;
+    let admin = caller.identity.role == Role::Admin;
+    let streams = admin.then(|| streams::urls(app, account.id, account.kind));
     Connection {
         id: account.id,
         client_id: account.client_id,
@@ -118,6 +122,7 @@ fn view(app: &App, slug: &str, account: &Account) -> Connection {
         has_secret: account.webhook_secret.is_some(),
         settings: account.settings.clone(),
         webhook_url: accounts::webhook_url(&app.public_url, account.kind, slug),
+        stream_urls: streams.flatten(),
         created_at: account.created_at,
         updated_at: account.updated_at,
     }
@@ -139,10 +144,11 @@ pub(crate) async fn list(
 ) -> Result<Answer<Page<Connection>>, Problem> {
     let limit = page::limit(query.limit)?;
     let after = query.cursor.as_deref().map(page::place).transpose()?;
-    let (tenant, slug) = (&caller.tenant, &caller.identity.tenant_slug);
-    let found = tenant.accounts(query.kind, after.as_deref(), limit + 1);
+    let found = caller
+        .tenant
+        .accounts(query.kind, after.as_deref(), limit + 1);
     let found = found.await?;
-    let items = found.iter().map(|account| view(&app, slug, account));
+    let items = found.iter().map(|account| view(&app, &caller, account));
     let name = |connection: &Connection| connection.name.clone();
     Ok(Answer(Page::cut(items.collect(), limit, name)))
 }
@@ -163,12 +169,13 @@ pub(crate) async fn one(
     Path(id): Path<ConnectionId>,
 ) -> Result<Answer<Connection>, Problem> {
     let account = find(&caller.tenant, id).await?;
-    Ok(Answer(view(&app, &caller.identity.tenant_slug, &account)))
+    Ok(Answer(view(&app, &caller, &account)))
 }
 
 /// Add a connection
 ///
-/// The answer says where the vendor must send its webhooks.
+/// The answer says where the vendor must send its webhooks, and where it must bring the sound of
+/// its calls.
 #[utoipa::path(
     post, path = "/api/connections", tag = "vendors", request_body = CreateConnection,
     responses(
@@ -210,7 +217,7 @@ pub(crate) async fn create(
     let slug = &caller.identity.tenant_slug;
     app.accounts.changed(slug, account.kind);
     info!(by = %caller.identity.user, connection = %account.id, kind = %account.kind, "connection added");
-    let answer = view(&app, slug, &account);
+    let answer = view(&app, &caller, &account);
     Ok((StatusCode::CREATED, Answer(answer)))
 }
 
@@ -258,7 +265,7 @@ pub(crate) async fn update(
     let slug = &caller.identity.tenant_slug;
     app.accounts.changed(slug, account.kind);
     info!(by = %caller.identity.user, connection = %id, "connection changed");
-    Ok(Answer(view(&app, slug, &account)))
+    Ok(Answer(view(&app, &caller, &account)))
 }
 
 /// Remove a connection

@@ -11,6 +11,11 @@ use super::{Result, Store, Tenant};
 const ACCOUNT: &str = "SELECT c.id, c.client_id, c.kind, c.name, c.credentials, c.webhook, \
     c.webhook_secret, c.settings, c.created_at, c.updated_at FROM connections c";
 
+/// With its tenant's slug, unless that is disabled.
+const STREAM_ACCOUNT: &str = "SELECT c.id, c.client_id, c.kind, c.name, c.credentials, c.webhook, \
+    c.webhook_secret, c.settings, c.created_at, c.updated_at, t.slug FROM connections c \
+    JOIN clients t ON t.id = c.client_id WHERE t.disabled = 0 AND t.deleted_at IS NULL";
+
 /// An account's row.
 #[derive(Clone)]
 pub(crate) struct Account {
@@ -170,6 +175,35 @@ impl Tenant {
 }
 
 impl Store {
+    /// An account that streams are brought to, with its tenant's slug, unless the tenant is
+    /// disabled.
+    pub(crate) async fn stream_account(
+        &self,
+        id: ConnectionId,
+    ) -> Result<Option<(Account, String)>> {
+        let mut statement = Statement::new(STREAM_ACCOUNT);
+        statement.sql(" AND c.id = ").text(id.to_string());
+        let row = statement.query().fetch_optional(&self.pool).await?;
+        let found = row.map(|row| Ok((account(&row)?, row.text("slug")?)));
+        found.transpose()
+    }
+
+    /// Accounts at Genesys whose streams may come, of all tenants, with their slugs: the newest
+    /// first, at most `limit`.
+    pub(crate) async fn genesys_accounts(&self, limit: u32) -> Result<Vec<(Account, String)>> {
+        let mut statement = Statement::new(STREAM_ACCOUNT);
+        let kind = ConnectionKind::Genesys;
+        statement.sql(" AND c.kind = ").text(kind.as_str());
+        statement
+            .sql(" AND c.credentials IS NOT NULL ORDER BY c.created_at DESC, c.id DESC LIMIT ")
+            .int(i64::from(limit));
+        let rows = statement.query().fetch_all(&self.pool).await?;
+        let found = rows
+            .iter()
+            .map(|row| Ok((account(row)?, row.text("slug")?)));
+        found.collect()
+    }
+
     /// Accounts of a vendor that webhooks may come from, of one tenant by its slug or of all: the
     /// newest first, at most `limit`.
     pub(crate) async fn webhook_accounts(

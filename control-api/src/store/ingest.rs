@@ -90,6 +90,8 @@ struct Touched {
     state: State,
     rows: Rows,
     unheard: Unheard,
+    /// Its upstream brings its sound.
+    streams: bool,
     listen_url: Option<String>,
     control_url: Option<String>,
 }
@@ -121,6 +123,7 @@ impl Store {
                 continue;
             };
             call.absorb(&delivery.update);
+            call.streams |= delivery.update.streams;
             call.listen_url = delivery.listen_url.clone().or(call.listen_url.take());
             call.control_url = delivery.control_url.clone().or(call.control_url.take());
             fetches.extend(delivery.recordings.iter().map(|fetch| NewFetch {
@@ -242,6 +245,7 @@ async fn claim(
                 state,
                 rows: Rows::default(),
                 unheard: Unheard::default(),
+                streams: false,
                 listen_url: row.opt_text("listen_url")?,
                 control_url: None,
             };
@@ -284,7 +288,7 @@ async fn write(
         call.state.project(&call.former, branch, &mut after);
         let listen = Capability::Listen;
         let socket = call.listen_url.is_some() && hearing::is_dialled(after.upstream);
-        if socket && !after.capabilities.contains(&listen) {
+        if (socket || call.streams) && !after.capabilities.contains(&listen) {
             after.capabilities.push(listen);
         }
         if after.ended_at.is_none() {

@@ -43,6 +43,7 @@ mod restart;
 mod roles;
 mod sessions;
 mod socket;
+mod streams;
 mod subscriptions;
 mod takes;
 mod tenants;

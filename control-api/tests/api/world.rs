@@ -6,6 +6,7 @@ use std::time::Duration;
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
+use sidetone_fleet::ingress::Porter;
 use sidetone_fleet::ledger::Ledger;
 use sidetone_fleet::take::Guard;
 use sidetone_fleet::{EventLog, Fleet};
@@ -25,7 +26,14 @@ pub(crate) const API_KEY: &str = "devkey";
 pub(crate) const API_SECRET: &str = "secret_that_is_at_least_32_chars_long_xx";
 /// What no line of the log may hold in any test.
 const PLANTED: Planted = Planted {
-    secrets: &[ADMIN_PASSWORD, USER_PASSWORD, API_SECRET, "stk_", "whsec_"],
+    secrets: &[
+        ADMIN_PASSWORD,
+        USER_PASSWORD,
+        API_SECRET,
+        "stk_",
+        "sts_",
+        "whsec_",
+    ],
     private: &[CUSTOMER],
 };
 const USER_PASSWORD: &str = "user-password";
@@ -38,6 +46,7 @@ pub(crate) struct World {
     pub(crate) url: String,
     pub(crate) fleet: Fleet,
     pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) porter: Arc<dyn Porter>,
     pub(crate) objects: sidetone_vault::Store,
     pub(crate) keyring: Keyring,
     pub(crate) vendors: control_api::VendorRecordings,
@@ -130,6 +139,7 @@ impl World {
         );
         let api = api.await.unwrap();
         let ledger = api.ledger();
+        let porter = api.porter();
         let vendors = api.vendor_recordings();
         let url = format!("http://{}", api.address().unwrap());
         let lifecycle = Lifecycle::new(Duration::from_secs(5));
@@ -139,6 +149,7 @@ impl World {
             readiness,
             fleet,
             ledger,
+            porter,
             objects,
             keyring,
             vendors,

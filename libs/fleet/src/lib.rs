@@ -1,4 +1,5 @@
-//! What the parts of Sidetone say to each other: leases, commands, events, takes.
+//! What the parts of Sidetone say to each other: leases, commands, events, takes, streams that come
+//! in.
 //!
 //! In one process all of it is memory ([`Fleet::in_process`]). The shapes are those of a
 //! distributed store (keys, fencing numbers, serialisable messages, at-least-once delivery), so
@@ -11,6 +12,7 @@
 
 mod command;
 mod event;
+pub mod ingress;
 mod lease;
 pub mod ledger;
 pub mod take;

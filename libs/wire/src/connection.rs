@@ -157,10 +157,23 @@ pub struct Connection {
     /// Where the vendor must send its webhooks, if it sends any.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub webhook_url: Option<String>,
+    /// Where the vendor must bring its calls' sound, if it does; shown to admins only.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub stream_urls: Option<StreamUrls>,
     /// When it was added.
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
+}
+
+/// Addresses of a connection's streams. Danger: whoever knows one can bring calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StreamUrls {
+    /// For calls that customers begin.
+    pub inbound: String,
+    /// For calls that we begin.
+    pub outbound: String,
 }
 
 /// `POST /api/connections/{id}/test`.

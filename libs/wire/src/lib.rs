@@ -43,8 +43,8 @@ pub use command::{
     Command, CommandError, Floor, Hidden, MonitorRoom, Reply, Seat, Socket, TalkMode,
 };
 pub use connection::{
-    Connection, ConnectionKind, ConnectionTest, HmacAlgorithm, SignatureEncoding, TestOutcome,
-    WebhookAuth, WebhookScheme,
+    Connection, ConnectionKind, ConnectionTest, HmacAlgorithm, SignatureEncoding, StreamUrls,
+    TestOutcome, WebhookAuth, WebhookScheme,
 };
 pub use event::{CallEvent, CallFacts, Numbered, Signal};
 pub use id::{
