@@ -1,14 +1,42 @@
 //! What the fuzz targets run, and the tests with the corpus: each function takes any bytes and
 //! panics where a promise of this crate is broken.
 
+use crate::source::inward::{self, Family};
+
 /// An entry: any bytes.
 pub type Entry = fn(&[u8]);
 
 /// The fuzz targets by name: that of the program in `fuzz/fuzz_targets` and of the folder in
 /// `fuzz/corpus`.
-pub const TARGETS: [(&str, Entry); 1] = [("listen_vapi", listen_vapi)];
+pub const TARGETS: [(&str, Entry); 5] = [
+    ("listen_vapi", listen_vapi),
+    ("inward_media", inward_media),
+    ("inward_jambonz", inward_jambonz),
+    ("inward_audiohook", inward_audiohook),
+    ("inward_audiosocket", inward_audiosocket),
+];
 
 /// Whatever comes on a listen socket and whenever, what is made of it is bounded and has its place.
 pub fn listen_vapi(bytes: &[u8]) {
     crate::source::listen::fuzz_vapi(bytes);
+}
+
+/// The same of a stream that Twilio, one that does as it does, or Vonage brings.
+pub fn inward_media(bytes: &[u8]) {
+    inward::fuzz(Family::Media, bytes);
+}
+
+/// The same of a stream that jambonz brings.
+pub fn inward_jambonz(bytes: &[u8]) {
+    inward::fuzz(Family::Jambonz, bytes);
+}
+
+/// The same of a stream that Genesys brings.
+pub fn inward_audiohook(bytes: &[u8]) {
+    inward::fuzz(Family::Audiohook, bytes);
+}
+
+/// The same of a stream that Asterisk brings.
+pub fn inward_audiosocket(bytes: &[u8]) {
+    inward::fuzz(Family::Audiosocket, bytes);
 }

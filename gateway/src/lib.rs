@@ -5,7 +5,7 @@
 //! invisible connection to the room, says what happens to the call, and hands each packet, still
 //! encoded, to the call's sinks by plain method calls. The only queue on a packet's way is the one
 //! to a supervisor's monitor room. A call that lives behind a vendor's socket is such a task, too
-//! (one lease per call): the control plane says what to dial.
+//! (one lease per call): the control plane says what to dial, or the vendor dials us.
 //!
 //! **Invariants**
 //! - A call, its tap and its sinks live on one thread; there is no lock on a packet's path.
@@ -23,6 +23,7 @@ mod diallers;
 mod directory;
 #[doc(hidden)]
 pub mod fuzzing;
+mod inward;
 mod keeper;
 mod link;
 mod live;
@@ -35,17 +36,20 @@ mod routes;
 mod shard;
 mod sink;
 mod source;
+mod streams;
 mod upstream;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::bail;
+use sidetone_fleet::ingress::Porter;
 use sidetone_fleet::ledger::Ledger;
 use sidetone_fleet::{Fleet, take};
 use sidetone_room::JoinPacer;
 use sidetone_room::token::Credentials;
 use sidetone_service::Lifecycle;
 use sidetone_wire::NodeId;
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tracing::info;
 
@@ -88,6 +92,10 @@ pub(crate) struct Shared {
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) record: bool,
     pub(crate) diallers: diallers::Diallers,
+    /// Calls whose upstream dialled us.
+    pub(crate) streams: inward::Streams,
+    /// Where calls go, once the gateway runs.
+    pub(crate) placement: OnceLock<shard::Placement>,
     pub(crate) pacer: JoinPacer,
     pub(crate) routes: routes::Routes,
     pub(crate) microphones: microphones::Microphones,
@@ -117,6 +125,8 @@ pub fn load(
         ledger,
         record: settings.record,
         diallers: diallers::Diallers::new(settings.allow_loopback)?,
+        streams: inward::Streams::default(),
+        placement: OnceLock::new(),
         pacer: JoinPacer::per_second(JOINS_PER_SECOND),
         routes: routes::Routes::default(),
         microphones: microphones::Microphones::default(),
@@ -144,6 +154,23 @@ impl Gateway {
         Calls(self.shared.routes.clone())
     }
 
+    /// What vendors dial that bring a call's sound themselves, for the public listener: what comes
+    /// is heard while the gateway runs. `porter` says whose it is.
+    pub fn streams(&self, porter: Arc<dyn Porter>) -> axum::Router {
+        streams::router(self.shared.clone(), porter)
+    }
+
+    /// Takes AudioSocket connections on a listener, until the drain. Danger: whoever reaches it is
+    /// believed.
+    pub fn audiosocket(
+        &self,
+        listener: TcpListener,
+        porter: Arc<dyn Porter>,
+        lifecycle: Lifecycle,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        streams::audiosocket(self.shared.clone(), porter, listener, lifecycle)
+    }
+
     /// Finds and carries calls until the drain. Then takes are ended, rooms are left, and no call
     /// is said to be over: it goes on without us. What has not left when
     /// [`Lifecycle::stopping`] resolves is cut off.
@@ -154,6 +181,7 @@ impl Gateway {
         info!(node = %shared.node, shards = shards.len(), url = shared.url, "gateway runs");
         let (changed, changes) = mpsc::channel(directory::CHANGES);
         let (senders, placement) = (shards.senders(), shards.placement());
+        drop(shared.placement.set(shards.placement())); // it runs once
         let commands = commands::run(incoming, shared.clone(), senders, placement, changed);
         let directory = directory::run(shared.clone(), shards.placement(), changes);
         tokio::select! {

@@ -123,6 +123,11 @@ pub(crate) fn dialled(outcome: &'static str) {
     counter!("gateway_dials_total", "outcome" => outcome).increment(1);
 }
 
+/// A stream that a vendor brought: what became of it.
+pub(crate) fn stream(outcome: &'static str) {
+    counter!("gateway_streams_total", "outcome" => outcome).increment(1);
+}
+
 pub(crate) fn rejoined(took: Duration) {
     histogram!("gateway_rejoin_seconds").record(took.as_secs_f64());
 }
@@ -156,6 +161,10 @@ pub fn describe() {
     describe_counter!(
         "gateway_dials_total",
         "Attempts to open an upstream's socket, by outcome"
+    );
+    describe_counter!(
+        "gateway_streams_total",
+        "Streams that vendors brought, by what became of them"
     );
     describe_counter!(
         "gateway_calls_ended_total",

@@ -1,7 +1,7 @@
 //! One call that is heard through its upstream's socket: the task that holds the socket, places
 //! what comes, and fans it out.
 
-mod life;
+pub(crate) mod life;
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -381,7 +381,7 @@ async fn next(open: &mut Option<Box<Socket>>) -> Option<Result<Message, SocketEr
     }
 }
 
-async fn until(due: Option<Instant>) {
+pub(crate) async fn until(due: Option<Instant>) {
     match due {
         Some(due) => tokio::time::sleep_until(due.into()).await,
         None => std::future::pending().await,

@@ -1,5 +1,6 @@
 //! Every role in one process.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,9 +15,10 @@ use sidetone_service::ops::{Condition, Ops, Readiness};
 use sidetone_service::{Lifecycle, Settings, files, random, telemetry};
 use sidetone_vault::{Keyring, Store};
 use sidetone_wire::{NodeId, Signal};
+use tokio::net::TcpListener;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::tools;
 
@@ -41,12 +43,16 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
     Ok(parts.start().run().await?)
 }
 
+/// Takes what comes on a listener, until the drain.
+type Taking = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// The roles, loaded and wired.
 pub(crate) struct Parts {
     lifecycle: Lifecycle,
     readiness: Readiness,
     ops: Ops,
     api: Api,
+    audiosocket: Option<Taking>,
     media: Media,
     link: Option<(Receiver<Signal>, Condition)>,
 }
@@ -87,6 +93,14 @@ impl Parts {
         keeping.ready();
         let recorder = Arc::new(recorder);
         let gateway = load_gateway(settings, node, &fleet, &recorder, ledger)?;
+        let (api, audiosocket) = match &gateway {
+            Some(gateway) => {
+                let streams = gateway.streams(api.porter());
+                let audiosocket = audiosocket(settings, gateway, &api, &lifecycle).await?;
+                (api.beside(streams), audiosocket)
+            }
+            None => (api, None),
+        };
         let link = gateway
             .is_some()
             .then(|| (fleet.signals(), readiness.condition("livekit")));
@@ -100,6 +114,7 @@ impl Parts {
             readiness,
             ops,
             api,
+            audiosocket,
             media,
             link,
         })
@@ -126,6 +141,7 @@ impl Parts {
             lifecycle,
             ops,
             api,
+            audiosocket,
             media,
             link,
             ..
@@ -135,6 +151,12 @@ impl Parts {
         lifecycle.spawn_vital("control-api", api.run(life()));
         if let Some((signals, livekit)) = link {
             lifecycle.spawn_vital("livekit link", watch_link(signals, livekit, life()));
+        }
+        if let Some(taking) = audiosocket {
+            lifecycle.spawn_vital("audiosocket", async {
+                taking.await;
+                Ok(())
+            });
         }
         lifecycle.spawn_vital("media", media.run(life()));
         lifecycle
@@ -225,6 +247,24 @@ fn load_gateway(
     };
     let recorder = recorder.clone();
     gateway::load(settings, fleet.clone(), recorder, ledger).map(Some)
+}
+
+/// What takes AudioSocket's connections, if that is configured.
+async fn audiosocket(
+    settings: &Settings,
+    gateway: &Gateway,
+    api: &Api,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<Option<Taking>> {
+    let Some(address) = settings.ingress.audiosocket else {
+        return Ok(None);
+    };
+    let listener = TcpListener::bind(address).await;
+    let listener =
+        listener.with_context(|| format!("SIDETONE_AUDIOSOCKET: cannot listen on {address}"))?;
+    info!(%address, "AudioSocket is taken");
+    let taking = gateway.audiosocket(listener, api.porter(), lifecycle.clone());
+    Ok(Some(Box::pin(taking)))
 }
 
 /// Says in the readiness what the gateway says about the server.

@@ -2,36 +2,37 @@
 //!
 //! A vendor's [`Vapi`] adapter makes blocks of sound in one [`Format`] of its frames; everything
 //! else is the same for all: blocks are cut to packets and get their place on the call's time
-//! ([`Stream`]), and what comes in bursts goes out at the pace of speech ([`Pace`]).
+//! ([`Stream`]), and what comes in bursts goes out at the pace of speech ([`Lay`]).
 //!
 //! **Invariant**: nothing that a socket sends makes a source panic or grow beyond what its parts
 //! name (`odd_frames_neither_panic_nor_grow`).
 
-mod format;
-mod pace;
-mod stream;
+pub(super) mod format;
+pub(super) mod lay;
+pub(super) mod pace;
+pub(super) mod stream;
 mod vapi;
 
 use std::time::Instant;
 
-use sidetone_media::{MediaTime, Packet, TrackId};
+use sidetone_media::{MediaTime, Packet};
 use sidetone_service::random;
 use sidetone_wire::Party;
 
 use crate::bus::Bus;
 use crate::live::Source;
 pub(crate) use format::Format;
-use pace::Pace;
-use stream::{Slot, Stream};
+use lay::Lay;
+use stream::Stream;
 use vapi::Vapi;
 
 /// Sound in one format, as it came.
 #[derive(Debug, Clone, PartialEq)]
-struct Block {
-    format: Format,
-    bytes: Vec<u8>,
+pub(super) struct Block {
+    pub(super) format: Format,
+    pub(super) bytes: Vec<u8>,
     /// When its last byte arrived.
-    at: MediaTime,
+    pub(super) at: MediaTime,
 }
 
 /// The source of one call.
@@ -40,16 +41,9 @@ pub(crate) struct Listen {
     origin: Instant,
     adapter: Vapi,
     stream: Stream,
-    pace: Pace,
-    /// Of customer and agent, once they were heard: the channels of a stream in this order.
-    tracks: [Option<(TrackId, usize)>; 2],
+    lay: Lay,
     blocks: Vec<Block>,
-    slots: Vec<Slot>,
 }
-
-/// Whose the channels of a stream are. A stream with one channel has everybody on it: it is the
-/// customer's track.
-const PARTIES: [Party; 2] = [Party::Customer, Party::Agent];
 
 impl Listen {
     pub(crate) fn new(origin: Instant) -> Self {
@@ -57,10 +51,8 @@ impl Listen {
             origin,
             adapter: Vapi::default(),
             stream: Stream::new(random::u64() as u32),
-            pace: Pace::default(),
-            tracks: [None; 2],
+            lay: Lay::default(),
             blocks: Vec::new(),
-            slots: Vec::new(),
         }
     }
 
@@ -87,14 +79,14 @@ impl Listen {
         let at = self.at(now);
         self.adapter.handle_timeout(at, &mut self.blocks);
         self.place(now);
-        self.stream.handle_timeout(at, &mut self.slots);
-        self.pace.push(&mut self.slots, now);
+        self.stream.handle_timeout(at, &mut self.lay.slots);
+        self.lay.push(now);
     }
 
     /// Nothing more comes for now: all that came is due.
     pub(crate) fn hurry(&mut self, now: Instant) {
         self.handle_timeout(now);
-        self.pace.hurry();
+        self.lay.pace.hurry();
     }
 
     /// How much came faster than it can have been spoken, in packets, since this was last asked.
@@ -104,7 +96,7 @@ impl Listen {
 
     /// When [`Listen::poll_packets`] has something to give.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.pace.due()
+        self.lay.pace.due()
     }
 
     /// The packets that are due, one of each party, with their lanes on the bus.
@@ -113,35 +105,14 @@ impl Listen {
         bus: &mut Bus,
         now: Instant,
     ) -> Option<Vec<(usize, Party, Packet)>> {
-        let slot = self.pace.pop(now)?;
-        let mut packets = Vec::with_capacity(slot.channels.len());
-        for (n, channel) in slot.channels.into_iter().enumerate() {
-            let party = PARTIES[n];
-            let (track, lane) = *self.tracks[n].get_or_insert_with(|| {
-                let track = TrackId(n as u32);
-                (track, bus.enter(party, track, now))
-            });
-            let packet = Packet {
-                track,
-                ssrc: slot.ssrc,
-                seq: slot.seq,
-                at: slot.at,
-                codec: slot.codec,
-                marker: slot.marker,
-                level_dbov: Some(channel.level_dbov),
-                payload: channel.payload,
-                arrived: now,
-            };
-            packets.push((lane, party, packet));
-        }
-        Some(packets)
+        self.lay.poll_packets(bus, now)
     }
 
     fn place(&mut self, now: Instant) {
         for block in self.blocks.drain(..) {
-            self.stream.push(&block, &mut self.slots);
+            self.stream.push(&block, &mut self.lay.slots);
         }
-        self.pace.push(&mut self.slots, now);
+        self.lay.push(now);
     }
 }
 
@@ -175,7 +146,7 @@ pub(crate) fn fuzz_vapi(bytes: &[u8]) {
             source.handle_timeout(now);
         }
         let most = source.at(now) + stream::AHEAD_SAMPLES + 2 * stream::SLOT_SAMPLES;
-        while let Some(slot) = source.pace.pop(now) {
+        while let Some(slot) = source.lay.pace.pop(now) {
             assert!(slot.at <= most, "{} is not yet", slot.at);
             assert!(slot.channels.iter().all(|one| !one.payload.is_empty()));
         }
@@ -189,7 +160,7 @@ pub(crate) const MOST_BYTES: usize = 640 * 1024;
 impl Listen {
     /// What it holds.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.adapter.held_bytes() + self.stream.held_bytes() + self.pace.held_bytes()
+        self.adapter.held_bytes() + self.stream.held_bytes() + self.lay.pace.held_bytes()
     }
 }
 

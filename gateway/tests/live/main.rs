@@ -6,10 +6,12 @@
 )]
 #![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
+mod door;
 mod faults;
 mod hearing;
 mod keeping;
 mod peers;
 mod sockets;
+mod streams;
 mod tapping;
 mod world;

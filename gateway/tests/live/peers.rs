@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use sidetone_codec::OpusDecoder;
+use sidetone_media::Codec;
 use sidetone_room::token::{Kind, Token};
 use sidetone_room::{Event, LocalTrack, Options, PublishOptions, Room, RtpOut};
 use sidetone_service::clock;
@@ -268,7 +269,9 @@ async fn hear(mut room: Box<Room>, ears: Arc<Mutex<HashMap<String, Ear>>>) {
                 let Ear {
                     decoder, detector, ..
                 } = ear;
-                if let Ok(pcm) = decoder.decode(&packet.payload) {
+                if packet.codec == Codec::Pcmu {
+                    detector.push_ulaw(&packet.payload);
+                } else if let Ok(pcm) = decoder.decode(&packet.payload) {
                     detector.push(pcm);
                 }
             }

@@ -102,7 +102,7 @@ async fn over(world: &World, call: CallId) -> Taken {
 }
 
 /// What was told of how a call is heard.
-fn told(world: &World, call: CallId) -> Vec<Option<String>> {
+pub(crate) fn told(world: &World, call: CallId) -> Vec<Option<String>> {
     let events = world
         .events()
         .into_iter()
@@ -115,7 +115,7 @@ fn told(world: &World, call: CallId) -> Vec<Option<String>> {
 }
 
 /// Waits until a reason was told, whatever was told since.
-async fn is_told(world: &World, call: CallId, reason: &str) {
+pub(crate) async fn is_told(world: &World, call: CallId, reason: &str) {
     wait_for(reason, DEADLINE, || async {
         let mut told = told(world, call).into_iter().flatten();
         told.any(|told| told.contains(reason))
@@ -124,7 +124,7 @@ async fn is_told(world: &World, call: CallId, reason: &str) {
 }
 
 /// A party's sound as it lies on the call's time, silence where nothing is.
-fn sound(take: &Taken, party: Party) -> Vec<i16> {
+pub(crate) fn sound(take: &Taken, party: Party) -> Vec<i16> {
     let mut decoder = OpusDecoder::new().unwrap();
     let mut pcm = Vec::new();
     for (_, at, payload) in take.heard_of.iter().filter(|(of, ..)| *of == party) {
@@ -139,7 +139,7 @@ fn sound(take: &Taken, party: Party) -> Vec<i16> {
 }
 
 /// Where a party's sound begins and ends, in milliseconds.
-fn stretch(pcm: &[i16]) -> (usize, usize) {
+pub(crate) fn stretch(pcm: &[i16]) -> (usize, usize) {
     let loud = |slot: &[i16]| sidetone_codec::level(slot) > 0.05;
     let slots: Vec<bool> = pcm.chunks(10 * MS).map(loud).collect();
     let first = slots.iter().position(|loud| *loud).unwrap_or_default();
@@ -148,11 +148,11 @@ fn stretch(pcm: &[i16]) -> (usize, usize) {
 }
 
 /// Every fifth of a second of it is the tone, at its pitch, and the other tone is nowhere in it.
-fn says(pcm: &[i16], own: f64, other: f64) {
+pub(crate) fn says(pcm: &[i16], own: f64, other: f64) {
     says_apart(pcm, own, other, 50.0, 1.5);
 }
 
-fn says_apart(pcm: &[i16], own: f64, other: f64, apart_db: f64, off_db: f64) {
+pub(crate) fn says_apart(pcm: &[i16], own: f64, other: f64, apart_db: f64, off_db: f64) {
     let (from, to) = stretch(pcm);
     assert!(to - from > 1_000, "{own} Hz from {from} to {to} ms");
     for window in pcm[(from + 100) * MS..(to - 100) * MS].chunks_exact(200 * MS) {

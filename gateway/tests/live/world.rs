@@ -17,6 +17,8 @@ use sidetone_wire::{
 };
 use tokio::task::JoinHandle;
 
+use crate::door::Calls;
+
 /// Generous: the machine may be busy with other tests.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -230,6 +232,11 @@ pub(crate) struct World {
     pub(crate) takes: Arc<Takes>,
     pub(crate) ledger: Arc<MemoryLedger>,
     pub(crate) life: Lifecycle,
+    /// Where vendors dial us: `ws://…` without a path.
+    pub(crate) streams: String,
+    /// The same for AudioSocket: `tcp://…`.
+    pub(crate) audiosocket: String,
+    pub(crate) porter: Arc<Calls>,
     events: Arc<Mutex<Vec<Numbered>>>,
     running: Option<JoinHandle<anyhow::Result<()>>>,
 }
@@ -271,6 +278,10 @@ impl World {
         let life = Lifecycle::new(Duration::from_secs(5));
         let gateway = gateway::load(settings, fleet.clone(), takes.clone(), ledger.clone());
         let gateway = gateway.expect("TLS is there");
+        let porter = Arc::new(Calls::default());
+        let streams = serve(gateway.streams(porter.clone()), &life);
+        let (listener, audiosocket) = listener("tcp");
+        tokio::spawn(gateway.audiosocket(listener, porter.clone(), life.clone()));
         let running = Some(tokio::spawn(gateway.run(life.clone())));
         let events = Arc::new(Mutex::new(Vec::new()));
         tokio::spawn(collect(fleet.clone(), events.clone()));
@@ -279,6 +290,9 @@ impl World {
             takes,
             ledger,
             life,
+            streams,
+            audiosocket,
+            porter,
             events,
             running,
         }
@@ -386,6 +400,24 @@ impl Drop for World {
     fn drop(&mut self) {
         self.life.shut_down();
     }
+}
+
+/// Serves routes on a free port until the end.
+fn serve(routes: axum::Router, life: &Lifecycle) -> String {
+    let (listener, url) = listener("ws");
+    let life = life.clone();
+    tokio::spawn(async move {
+        sidetone_service::serve::serve(listener, routes, &life).await;
+    });
+    url
+}
+
+/// A listener on a free port, and its address.
+fn listener(scheme: &str) -> (tokio::net::TcpListener, String) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let url = format!("{scheme}://{}", listener.local_addr().unwrap());
+    (tokio::net::TcpListener::from_std(listener).unwrap(), url)
 }
 
 async fn collect(fleet: Fleet, kept: Arc<Mutex<Vec<Numbered>>>) {

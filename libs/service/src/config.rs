@@ -46,6 +46,8 @@ pub struct Settings {
     pub session: Session,
     /// What upstreams may point at.
     pub upstreams: Upstreams,
+    /// Streams that come elsewhere than to the public listener.
+    pub ingress: Ingress,
     /// Logs.
     pub log: Log,
 }
@@ -206,6 +208,15 @@ pub struct Upstreams {
     /// `SIDETONE_ALLOW_LOOPBACK_UPSTREAMS`: default false. Danger: vendor URLs may then reach
     /// services of this machine; refused in prod.
     pub allow_loopback: bool,
+}
+
+/// Streams that come elsewhere than to the public listener.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ingress {
+    /// `SIDETONE_AUDIOSOCKET`: TCP listener for AudioSocket. Default none. Danger: whoever reaches
+    /// it brings calls.
+    pub audiosocket: Option<SocketAddr>,
 }
 
 /// Logs.

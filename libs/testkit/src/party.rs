@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use sidetone_codec::OpusDecoder;
+use sidetone_media::Codec;
 use sidetone_room::{Event, LocalTrack, Options, PublishOptions, Room, RtpOut};
 use sidetone_service::{clock, random};
 use tokio::sync::{mpsc, oneshot};
@@ -345,7 +346,8 @@ impl Listening {
         loop {
             let event = self.room.next().await;
             if let Event::Packet(packet) = event {
-                self.hear(packet.track, &packet.payload);
+                let is_ulaw = packet.codec == Codec::Pcmu;
+                self.hear(packet.track, is_ulaw, &packet.payload);
             } else if let Event::TrackPublished { track, .. } = event {
                 if track.audio {
                     self.room.subscribe(&track.sid);
@@ -363,7 +365,7 @@ impl Listening {
         }
     }
 
-    fn hear(&mut self, track: u32, payload: &[u8]) {
+    fn hear(&mut self, track: u32, is_ulaw: bool, payload: &[u8]) {
         let Some(name) = self.numbers.get(&track) else {
             return;
         };
@@ -376,7 +378,9 @@ impl Listening {
         });
         ear.packets += 1;
         ear.last = Some(clock::now());
-        if let Ok(pcm) = ear.decoder.decode(payload) {
+        if is_ulaw {
+            ear.detector.push_ulaw(payload);
+        } else if let Ok(pcm) = ear.decoder.decode(payload) {
             ear.detector.push(pcm);
         }
     }

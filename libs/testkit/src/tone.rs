@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::f64::consts::TAU;
 
 use anyhow::Result;
-use sidetone_codec::{Application, EncoderConfig, FRAME_SAMPLES, OpusEncoder, SAMPLE_RATE_HZ};
+use sidetone_codec::{
+    Application, EncoderConfig, FRAME_SAMPLES, OpusEncoder, SAMPLE_RATE_HZ, g711,
+};
 
 /// High enough that the codec's own noise stays 60 dB below the tone.
 const TONE_BITRATE_BPS: i32 = 96_000;
@@ -143,6 +145,15 @@ impl ToneDetector {
             window: VecDeque::with_capacity(window_samples),
             window_samples,
         }
+    }
+
+    /// Takes G.711 µ-law at 8 kHz, each sample as long as it lasts.
+    pub fn push_ulaw(&mut self, payload: &[u8]) {
+        let samples = payload.iter().map(|byte| g711::decode_ulaw(*byte));
+        let pcm: Vec<i16> = samples
+            .flat_map(|sample| std::iter::repeat_n(sample, 6))
+            .collect();
+        self.push(&pcm);
     }
 
     /// Takes sound.

@@ -23,4 +23,5 @@ mod setup;
 mod socket;
 mod sockets;
 mod sound;
+mod streams;
 mod supervising;

@@ -31,6 +31,21 @@ impl Format {
         })
     }
 
+    /// One channel in a codec.
+    pub(crate) const fn mono(codec: Codec) -> Self {
+        Self { codec, channels: 1 }
+    }
+
+    /// The bytes of so many samples of one channel in which nobody speaks.
+    pub(crate) fn silence(self, samples: usize) -> Vec<u8> {
+        let byte = match self.codec {
+            Codec::Linear16(_) | Codec::Opus => 0,
+            Codec::Pcmu => 0xff,
+            Codec::Pcma => 0xd5,
+        };
+        vec![byte; samples * self.sample_bytes()]
+    }
+
     const fn sample_bytes(self) -> usize {
         match self.codec {
             Codec::Linear16(_) => 2,

@@ -18,7 +18,7 @@ const WAITING: usize = 25;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub(in crate::source) struct Pace {
     waiting: VecDeque<Slot>,
     /// The next may leave.
     next: Option<Instant>,
@@ -27,18 +27,18 @@ pub(super) struct Pace {
 
 impl Pace {
     /// Takes packets.
-    pub(super) fn push(&mut self, slots: &mut Vec<Slot>, now: Instant) {
+    pub(in crate::source) fn push(&mut self, slots: &mut Vec<Slot>, now: Instant) {
         self.waiting.extend(slots.drain(..));
         self.next.get_or_insert(now);
     }
 
     /// When the next one is due.
-    pub(super) fn due(&self) -> Option<Instant> {
+    pub(in crate::source) fn due(&self) -> Option<Instant> {
         self.next.filter(|_| !self.waiting.is_empty())
     }
 
     /// The next one that is due.
-    pub(super) fn pop(&mut self, now: Instant) -> Option<Slot> {
+    pub(in crate::source) fn pop(&mut self, now: Instant) -> Option<Slot> {
         let due = self.due()?;
         if self.waiting.len() <= WAITING && due > now && !self.hurried {
             return None;
@@ -52,11 +52,11 @@ impl Pace {
     }
 
     /// What waits now is due.
-    pub(super) fn hurry(&mut self) {
+    pub(in crate::source) fn hurry(&mut self) {
         self.hurried = !self.waiting.is_empty();
     }
 
-    pub(super) fn held_bytes(&self) -> usize {
+    pub(in crate::source) fn held_bytes(&self) -> usize {
         let channels = self.waiting.iter().flat_map(|slot| &slot.channels);
         channels.map(|channel| channel.payload.len()).sum()
     }

@@ -12,46 +12,68 @@ use std::sync::Arc;
 use sidetone_codec::level;
 use sidetone_media::level::{SILENT_DBOV, to_dbov};
 use sidetone_media::{ClockRate, Codec, MediaTime, Timeline};
+use sidetone_wire::Party;
 
 use super::Block;
 use super::format::Format;
 
 /// What one packet lasts.
-pub(super) const SLOT_SAMPLES: u64 = 960;
+pub(in crate::source) const SLOT_SAMPLES: u64 = 960;
 /// Nothing for so long is a stall.
 const STALL_SAMPLES: u64 = 300 * MS;
 /// What comes in so long after a stall says whether it was late or lost.
 const JUDGED_SAMPLES: u64 = 200 * MS;
 /// Sound that would be heard so much later than it came was not spoken yet: it is dropped.
-pub(super) const AHEAD_SAMPLES: u64 = 800 * MS;
+pub(in crate::source) const AHEAD_SAMPLES: u64 = 800 * MS;
 /// What is held after a stall, at most: 1.5 s of the fastest format.
 const HELD_BYTES: usize = 192 * 1024;
 /// Quieter than this, a correction is not heard.
 const QUIET_DBOV: u8 = 60;
+/// Whose the channels of a stream are. A stream with one channel has everybody on it: it is the
+/// customer's track.
+const PARTIES: [Party; 2] = [Party::Customer, Party::Agent];
 
 const MS: u64 = 48;
 
 /// 20 ms of every channel.
 #[derive(Debug, Clone)]
-pub(super) struct Slot {
-    pub(super) at: MediaTime,
-    pub(super) ssrc: u32,
-    pub(super) seq: u64,
-    pub(super) marker: bool,
-    pub(super) codec: Codec,
-    pub(super) channels: Vec<Channel>,
+pub(in crate::source) struct Slot {
+    pub(in crate::source) at: MediaTime,
+    pub(in crate::source) ssrc: u32,
+    pub(in crate::source) seq: u64,
+    pub(in crate::source) marker: bool,
+    pub(in crate::source) codec: Codec,
+    pub(in crate::source) channels: Vec<Channel>,
 }
 
 /// 20 ms of one party.
 #[derive(Debug, Clone)]
-pub(super) struct Channel {
-    pub(super) payload: Arc<[u8]>,
-    pub(super) level_dbov: u8,
+pub(in crate::source) struct Channel {
+    pub(in crate::source) party: Party,
+    pub(in crate::source) payload: Arc<[u8]>,
+    pub(in crate::source) level_dbov: u8,
+}
+
+impl Channel {
+    /// What a party says in one format of one channel.
+    pub(in crate::source) fn new(party: Party, format: Format, payload: Vec<u8>) -> Self {
+        let level_dbov = to_dbov(level(&format.samples(&payload)));
+        Self {
+            party,
+            payload: payload.into(),
+            level_dbov: level_dbov.min(SILENT_DBOV),
+        }
+    }
+
+    /// A correction of the clock is not heard here.
+    pub(in crate::source) const fn is_quiet(&self) -> bool {
+        self.level_dbov >= QUIET_DBOV
+    }
 }
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Stream {
+pub(in crate::source) struct Stream {
     format: Option<Format>,
     timeline: Timeline,
     ssrc: u32,
@@ -81,7 +103,7 @@ struct Hold {
 }
 
 impl Stream {
-    pub(super) fn new(ssrc: u32) -> Self {
+    pub(in crate::source) fn new(ssrc: u32) -> Self {
         Self {
             format: None,
             timeline: Timeline::new(ClockRate::OPUS),
@@ -98,12 +120,12 @@ impl Stream {
     }
 
     /// What comes next follows on nothing: it is placed where it arrives.
-    pub(super) fn restart(&mut self) {
+    pub(in crate::source) fn restart(&mut self) {
         self.format = None;
     }
 
     /// Takes sound; packets that are complete go to `out`.
-    pub(super) fn push(&mut self, block: &Block, out: &mut Vec<Slot>) {
+    pub(in crate::source) fn push(&mut self, block: &Block, out: &mut Vec<Slot>) {
         let Block { format, bytes, at } = block;
         if self.format != Some(*format) {
             self.begin(*format, *at);
@@ -130,15 +152,15 @@ impl Stream {
     }
 
     /// Time has passed.
-    pub(super) fn handle_timeout(&mut self, now: MediaTime, out: &mut Vec<Slot>) {
+    pub(in crate::source) fn handle_timeout(&mut self, now: MediaTime, out: &mut Vec<Slot>) {
         self.judge(now, out);
     }
 
-    pub(super) fn take_surplus(&mut self) -> u64 {
+    pub(in crate::source) fn take_surplus(&mut self) -> u64 {
         std::mem::take(&mut self.surplus)
     }
 
-    pub(super) fn held_bytes(&self) -> usize {
+    pub(in crate::source) fn held_bytes(&self) -> usize {
         self.rest.len() + self.hold.as_ref().map_or(0, |hold| hold.bytes.len())
     }
 
@@ -192,17 +214,11 @@ impl Stream {
     }
 
     fn slot(&mut self, format: Format, bytes: &[u8], arrival: MediaTime) -> Slot {
-        let channels: Vec<Channel> = (0..format.channels)
-            .map(|channel| {
-                let payload = format.channel(bytes, channel);
-                let level_dbov = to_dbov(level(&format.samples(&payload)));
-                Channel {
-                    payload: payload.into(),
-                    level_dbov: level_dbov.min(SILENT_DBOV),
-                }
-            })
+        let parties = PARTIES.into_iter().take(format.channels).enumerate();
+        let channels: Vec<Channel> = parties
+            .map(|(n, party)| Channel::new(party, format, format.channel(bytes, n)))
             .collect();
-        if channels.iter().all(|one| one.level_dbov >= QUIET_DBOV) {
+        if channels.iter().all(Channel::is_quiet) {
             self.timeline.quiet();
         }
         // the clock of a timeline wraps, as that of RTP

@@ -24,7 +24,7 @@ fn frames_of_a_byte_and_of_256_kib_cost_what_they_may() {
         for n in 0..2_000 {
             let now = origin + Duration::from_millis(n);
             source.handle_binary(&frame, now);
-            while source.pace.pop(now).is_some() {}
+            while source.lay.pace.pop(now).is_some() {}
             assert!(source.held_bytes() <= MOST_BYTES, "{}", source.held_bytes());
         }
         if size > 1 {

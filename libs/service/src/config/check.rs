@@ -138,6 +138,10 @@ fn shown(name: &str, kind: Kind, settings: &Settings) -> String {
             Registration::Closed => "closed".to_owned(),
         },
         "SIDETONE_ALLOW_LOOPBACK_UPSTREAMS" => settings.upstreams.allow_loopback.to_string(),
+        "SIDETONE_AUDIOSOCKET" => {
+            let address = settings.ingress.audiosocket;
+            address.map_or_else(String::new, |address| address.to_string())
+        }
         "SIDETONE_LOG" => match settings.log.format {
             LogFormat::Text => "text".to_owned(),
             LogFormat::Json => "json".to_owned(),

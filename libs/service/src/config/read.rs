@@ -302,7 +302,9 @@ fn extract(mut given: AllGiven, problems: &mut Vec<Problem>) -> Option<Settings>
     let mut told = HashSet::new();
     for _ in 0..=SETTINGS.len() {
         let mut figment = Figment::new();
-        for section in ["livekit", "keys", "admin", "database", "redis", "s3"] {
+        for section in [
+            "livekit", "keys", "admin", "database", "redis", "s3", "ingress",
+        ] {
             figment = figment.merge(One("defaults", section, Value::from(Dict::new())));
         }
         for setting in SETTINGS.iter().filter(|s| !s.default.is_empty()) {

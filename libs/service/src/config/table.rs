@@ -199,7 +199,7 @@ pub const SETTINGS: &[Setting] = &[
         "Signs sessions and listen tokens; at least 32 characters. Required in `prod`.",
     )
     .told("generated into `SIDETONE_DATA/secret.key`")
-    .danger("Whoever has it is every user. A new one ends all sessions."),
+    .danger("Whoever has it is every user. A new one ends all sessions and changes the addresses that vendors bring streams to."),
     setting(
         "RECORDING_KEY",
         "keys.recording_key",
@@ -296,11 +296,15 @@ pub const SETTINGS: &[Setting] = &[
         "`http://` or `https://` address of an OpenTelemetry collector, for example `http://127.0.0.1:4318`: spans of requests and calls are sent there (OTLP over HTTP, protobuf). The exporter also reads `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_TRACES_SAMPLER` and `OTEL_BSP_*` from the environment.",
     )
     .told("none"),
-    not_yet(
+    setting(
         "SIDETONE_AUDIOSOCKET",
         "ingress.audiosocket",
-        "TCP listener for AudioSocket.",
-    ),
+        Kind::Text,
+        "",
+        "TCP listener for Asterisk's AudioSocket, address and port, for example `10.0.0.5:9092`: what comes there is a call of the tenant `default`.",
+    )
+    .told("none: off")
+    .danger("The protocol proves nothing: whoever reaches it brings calls. Never make it public."),
 ];
 
 /// The setting of that name, if there is one.
