@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
+use sidetone_simulate::stream::Dialect;
 use sidetone_wire::RecordingId;
 
 /// A real-time media gateway and a companion to a LiveKit SFU.
@@ -31,6 +33,77 @@ pub(crate) enum Command {
     Openapi,
     /// Look after recordings: compare spool, store and database, take one out
     Recordings(Recordings),
+    /// Bring a simulated call's sound, as a vendor does
+    Simulate(Box<Simulate>),
+}
+
+/// A vendor that brings streams.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Vendor(pub(crate) Dialect);
+
+impl FromStr for Vendor {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        let found = Dialect::ALL.iter().find(|(name, _)| *name == word);
+        let names = || Dialect::ALL.map(|(name, _)| name).join(", ");
+        found
+            .map(|(_, dialect)| Self(*dialect))
+            .ok_or_else(|| format!("there are {}", names()))
+    }
+}
+
+/// What is brought, and what goes wrong.
+#[derive(Debug, Args)]
+pub(crate) struct Simulate {
+    /// twilio, telnyx, plivo, exotel, vonage, jambonz, audiohook or audiosocket
+    pub(crate) vendor: Vendor,
+    /// The connection's `streamUrls`, or tcp://host:port for AudioSocket
+    #[arg(long)]
+    pub(crate) url: String,
+    /// What the vendor signs with: Twilio's authToken, AudioHook's clientSecret (with the apiKey
+    /// `key-of-the-audiohook`)
+    #[arg(long)]
+    pub(crate) secret: Option<String>,
+    /// The call's id at the vendor, instead of a new one
+    #[arg(long)]
+    pub(crate) call_id: Option<String>,
+    /// Who calls
+    #[arg(long)]
+    pub(crate) from: Option<String>,
+    /// Who is called
+    #[arg(long)]
+    pub(crate) to: Option<String>,
+    /// What is said: the name of a script of the demo
+    #[arg(long)]
+    pub(crate) script: Option<String>,
+    /// How long, instead of once the script
+    #[arg(long)]
+    pub(crate) seconds: Option<u32>,
+    /// Chunks are early or late by up to so much
+    #[arg(long, default_value_t = 0)]
+    pub(crate) jitter_ms: u32,
+    /// The vendor's clock is so much too fast, in millionths
+    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
+    pub(crate) drift_ppm: f64,
+    /// So many chunks at a time are sent in any order
+    #[arg(long, default_value_t = 0)]
+    pub(crate) shuffled: usize,
+    /// Of a thousand chunks, so many are never sent
+    #[arg(long, default_value_t = 0)]
+    pub(crate) dropped: u32,
+    /// Of a thousand chunks, so many are sent twice
+    #[arg(long, default_value_t = 0)]
+    pub(crate) doubled: u32,
+    /// Nothing is sent for so long
+    #[arg(long)]
+    pub(crate) stall_ms: Option<u32>,
+    /// From then on
+    #[arg(long, default_value_t = 2000)]
+    pub(crate) stall_after_ms: u32,
+    /// What was said meanwhile is never sent, instead of at once afterwards
+    #[arg(long)]
+    pub(crate) stall_lost: bool,
 }
 
 /// What is to be done with recordings.

@@ -4,6 +4,7 @@ mod all;
 mod cli;
 mod demo;
 mod recordings;
+mod simulate;
 mod tools;
 
 use std::process::ExitCode;
@@ -31,6 +32,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Recordings(command) => {
             return Box::pin(recordings::run(&Settings::load()?, command)).await;
         }
+        Command::Simulate(options) => Box::pin(simulate::run(*options)).await?,
         Command::Openapi => tools::print(&control_api::Api::openapi())?,
     }
     Ok(ExitCode::SUCCESS)

@@ -14,6 +14,7 @@ pub mod load;
 mod population;
 pub mod retell;
 pub mod script;
+pub mod speech;
 pub mod stream;
 pub mod vapi;
 pub mod webhook;
