@@ -69,9 +69,10 @@ fmt: $(NODE_MODULES) ## format everything
 	cd dashboard && npm run fmt
 
 .PHONY: bench
-bench: tools tools-bench ## what calls cost, against the yardsticks (about 15 minutes)
-	cargo build --release --package loadtests
+bench: tools tools-bench $(DIST) ## what calls cost, against the yardsticks (about 15 minutes)
+	cargo build --release --package loadtests --package sidetone
 	target/release/loadtests recording
+	target/release/loadtests acts
 	target/release/loadtests control
 	target/release/loadtests bench
 

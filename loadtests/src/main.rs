@@ -4,6 +4,7 @@
 //! `/proc`, and the load comes from other processes. Each prints a table for people and ends with
 //! one line of JSON.
 
+mod acts;
 mod audit;
 mod bench;
 mod burst;
@@ -31,6 +32,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Scenario {
+    /// From a supervisor's click to what is heard of it.
+    Acts(acts::Acts),
     /// How long a million rows of the audit log take to be verified.
     Audit(audit::Audit),
     /// What tapped, recorded and forwarded calls cost, and how that grows.
@@ -75,6 +78,7 @@ enum Scenario {
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().scenario {
+        Scenario::Acts(acts) => acts.run(),
         Scenario::Audit(audit) => audit.run(),
         Scenario::Bench(bench) => bench.run(),
         Scenario::Burst(burst) => burst.run(),
