@@ -7,18 +7,24 @@ use std::sync::Arc;
 
 use sidetone_service::Lifecycle;
 use sidetone_wire::socket::ControlChange;
-use sidetone_wire::{Call, CallId, Command, CommandError, Control, Floor, Seat, TenantId};
+use sidetone_wire::{
+    Call, CallId, Command, CommandError, Control, Floor, Seat, TenantId, Timestamp,
+    TranscriptSegment,
+};
 use tokio::time::MissedTickBehavior;
 use tracing::{debug, info, warn};
 
-use crate::app::App;
+use crate::app::{App, now};
 use crate::control::Holder;
 use crate::livekit::monitor_room;
 use crate::settling::{TICK, Unsettled};
-use crate::store::WantedFloor;
+use crate::store::{self, WantedFloor};
+
+/// What an agent that has a call again is told of what it missed, at most: an RPC carries 15 KiB.
+const SUMMARY_BYTES: usize = 8 * 1024;
 
 /// What whoever carries a call is told.
-fn floor(wanted: &WantedFloor) -> Floor {
+fn floor(wanted: &WantedFloor, summary: Option<String>) -> Floor {
     let holder = match wanted.state.holder {
         Holder::Agent => None,
         Holder::Supervisor(supervisor) => Some(Seat {
@@ -30,7 +36,35 @@ fn floor(wanted: &WantedFloor) -> Floor {
         holder,
         muted: wanted.muted.clone(),
         restore: wanted.state.silenced && wanted.state.holder == Holder::Agent,
+        summary,
     }
+}
+
+/// What was said between two moments of a call, a line for each piece, the last ones if it is too
+/// much; `None` when nothing was.
+fn summary(
+    segments: &[TranscriptSegment],
+    began: Timestamp,
+    (from, to): (Timestamp, Timestamp),
+) -> Option<String> {
+    let (from, to) = (from.ms_since(began), to.ms_since(began));
+    let said = segments
+        .iter()
+        .filter(|said| said.end_ms >= from && said.start_ms <= to && !said.text.trim().is_empty());
+    let lines: Vec<String> = said
+        .map(|said| format!("{}: {}", said.party, said.text.trim()))
+        .collect();
+    let mut left = SUMMARY_BYTES;
+    let mut fitting = 0;
+    for line in lines.iter().rev() {
+        let Some(rest) = left.checked_sub(line.len() + 1) else {
+            break;
+        };
+        left = rest;
+        fitting += 1;
+    }
+    let last = &lines[lines.len() - fitting..];
+    (!last.is_empty()).then(|| last.join("\n"))
 }
 
 impl App {
@@ -55,15 +89,31 @@ impl App {
         let Some(wanted) = self.store.wanted_floor(call).await? else {
             return Ok(());
         };
-        let floor = floor(&wanted);
+        let floor = floor(&wanted, self.missed(call, &wanted).await?);
         let command = Command::SetFloor { call, floor };
         self.fleet.command(call, command).await?;
+        if wanted.missed.is_some() {
+            self.store.caught_up(call, wanted.state.version).await?;
+        }
         if wanted.state.silenced && wanted.state.holder == Holder::Agent && wanted.muted.is_empty()
         {
             let version = wanted.state.version;
             self.store.heard_again(call, version).await?;
         }
         Ok(())
+    }
+
+    /// What the agent, who has the call again, did not hear.
+    async fn missed(&self, call: CallId, wanted: &WantedFloor) -> store::Result<Option<String>> {
+        let Some(span) = wanted.missed else {
+            return Ok(None);
+        };
+        let tenant = self.store.tenant(wanted.tenant);
+        let Some(found) = tenant.call(call, now()).await? else {
+            return Ok(None);
+        };
+        let said = tenant.transcript(call).await?;
+        Ok(summary(&said, found.started_at, span))
     }
 
     /// The same without waiting: for those who must not be held up.
@@ -120,5 +170,44 @@ pub(crate) async fn run(app: Arc<App>, lifecycle: Lifecycle) -> anyhow::Result<(
         for call in again {
             app.set_floor_soon(call);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sidetone_wire::Party;
+
+    fn said(start_ms: u64, party: Party, text: &str) -> TranscriptSegment {
+        TranscriptSegment {
+            id: start_ms.to_string(),
+            party,
+            text: text.to_owned(),
+            is_final: true,
+            start_ms,
+            end_ms: start_ms + 1000,
+            confidence: None,
+            sentiment: None,
+        }
+    }
+
+    #[test]
+    fn an_agent_is_told_what_was_said_while_it_was_not_there_and_no_more() {
+        let at = |ms: i64| Timestamp::from_unix_ms(1_000_000 + ms);
+        let segments = [
+            said(0, Party::Agent, "Hello."),
+            said(10_000, Party::Customer, " I want a person. "),
+            said(15_000, Party::Supervisor, "Here I am."),
+            said(30_000, Party::Customer, "Thank you."),
+        ];
+        let of = |from, to| summary(&segments, at(0), (at(from), at(to)));
+        let told = of(10_500, 20_000).unwrap();
+        assert_eq!(told, "customer: I want a person.\nsupervisor: Here I am.");
+        assert_eq!(of(40_000, 50_000), None);
+        assert_eq!(summary(&[], at(0), (at(0), at(9))), None);
+        let long = "x".repeat(5000);
+        let much = [1, 2, 3].map(|n| said(n, Party::Customer, &format!("{n}{long}")));
+        let told = summary(&much, at(0), (at(0), at(9000))).unwrap();
+        assert!(told.starts_with("customer: 3") && told.len() <= SUMMARY_BYTES);
     }
 }

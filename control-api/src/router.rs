@@ -171,6 +171,7 @@ fn control() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(r::talk::talk))
         .routes(routes!(r::talk::mute))
         .routes(routes!(r::talk::end))
+        .routes(routes!(r::whisper::whisper))
 }
 
 /// What people write about calls, and how they like to see them.

@@ -51,3 +51,4 @@ pub(crate) mod webhook_retell;
 pub(crate) mod webhook_vapi;
 pub(crate) mod webhook_vendor;
 pub(crate) mod websocket;
+pub(crate) mod whisper;

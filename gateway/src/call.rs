@@ -5,6 +5,7 @@ mod errands;
 mod floor;
 mod gap;
 mod life;
+mod messages;
 mod metadata;
 mod parties;
 mod voices;
@@ -45,8 +46,8 @@ const TICK: Duration = Duration::from_millis(250);
 const GIVE_UP_AFTER: Duration = Duration::from_mins(2);
 /// Room events handled before commands are looked at: a flood of packets must not starve them.
 const BURST: u32 = 64;
-/// How long saying goodbye may take.
-const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long saying goodbye may take: agents that do not answer are told otherwise after a second.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 /// What a call's task waits for.
 enum Event {
     /// Something happened in the room.
@@ -158,6 +159,10 @@ struct Tap {
     rules: mpsc::Receiver<Rule>,
     answers: mpsc::Sender<Rule>,
     floor: Floor,
+    /// By whom the call is held, as agents are told.
+    held_by: Option<String>,
+    /// What agents are told when they have the call again.
+    summary: Option<String>,
     errands: Errands,
     running: JoinHandle<()>,
     _present: Present,
@@ -196,6 +201,8 @@ impl Tap {
             rules,
             answers,
             floor: Floor::default(),
+            held_by: None,
+            summary: None,
             errands,
             running,
             _present: Present::tap(),

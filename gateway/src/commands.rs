@@ -26,6 +26,7 @@ pub(crate) async fn run(
             | Command::Unlisten { call, .. }
             | Command::Talk { call, .. }
             | Command::SetFloor { call, .. }
+            | Command::Whisper { call, .. }
             | Command::EndCall { call }
             | Command::WatchLevels { call }
             | Command::PauseRecording { call, .. }

@@ -194,6 +194,7 @@ impl<S: Source> Live<S> {
             }
             Command::Talk { call, .. }
             | Command::SetFloor { call, .. }
+            | Command::Whisper { call, .. }
             | Command::EndCall { call }
                 if call == self.call =>
             {
@@ -204,6 +205,7 @@ impl<S: Source> Live<S> {
             | Command::Unlisten { .. }
             | Command::Talk { .. }
             | Command::SetFloor { .. }
+            | Command::Whisper { .. }
             | Command::EndCall { .. }
             | Command::WatchLevels { .. }
             | Command::PauseRecording { .. }

@@ -35,6 +35,8 @@ pub(crate) struct WantedFloor {
     pub(crate) state: State,
     pub(crate) holder_name: Option<String>,
     pub(crate) muted: Vec<Party>,
+    /// When the agent, who has it now, had it not and does not know what was said.
+    pub(crate) missed: Option<(Timestamp, Timestamp)>,
 }
 
 struct Row {
@@ -78,7 +80,7 @@ async fn step(
     let Some(Row { mut state, control }) = read(tx, call).await? else {
         return Ok(None);
     };
-    let before = state.version;
+    let (before, held) = (state.version, state.holder);
     let step = state.handle(act);
     if step != Step::Changed {
         return Ok(Some((step, control)));
@@ -87,10 +89,12 @@ async fn step(
         Holder::Agent => None,
         Holder::Supervisor(_) => name.map(str::to_owned),
     };
+    let held_since = (held == Holder::Agent).then_some(now.unix_ms());
     let done = sqlx::query(
         "UPDATE calls SET control_holder = $1, control_holder_name = $2, control_since = $3, \
-         control_version = $4, control_session = $5, silenced = $6 \
-         WHERE id = $7 AND control_version = $8 AND ended_at IS NULL",
+         control_version = $4, control_session = $5, silenced = $6, \
+         held_since = COALESCE($7, held_since) \
+         WHERE id = $8 AND control_version = $9 AND ended_at IS NULL",
     )
     .bind(state.holder.word())
     .bind(name.clone())
@@ -98,6 +102,7 @@ async fn step(
     .bind(state.version.cast_signed())
     .bind(state.holder.session().map(|session| session.to_string()))
     .bind(i64::from(state.silenced))
+    .bind(held_since)
     .bind(call.to_string())
     .bind(before.cast_signed())
     .execute(&mut **tx)
@@ -350,23 +355,28 @@ impl Store {
     /// What whoever carries a call should do about who is heard; `None` when it is over.
     pub(crate) async fn wanted_floor(&self, call: CallId) -> Result<Option<WantedFloor>> {
         let row = sqlx::query(
-            "SELECT client_id, control_holder, control_holder_name, control_version, \
-             control_session, silenced, muted FROM calls WHERE id = $1 AND ended_at IS NULL",
+            "SELECT client_id, control_holder, control_holder_name, control_since, \
+             control_version, control_session, silenced, muted, held_since FROM calls \
+             WHERE id = $1 AND ended_at IS NULL",
         )
         .bind(call.to_string())
         .fetch_optional(&self.pool)
         .await?;
         row.map(|row| {
             let word = row.text("control_holder")?;
+            let holder = Holder::read(&word, row.opt_parsed("control_session")?);
+            let held_since = row.opt_time("held_since")?;
+            let held_since = held_since.filter(|_| holder == Holder::Agent);
             Ok(WantedFloor {
                 tenant: row.parsed("client_id")?,
                 state: State {
-                    holder: Holder::read(&word, row.opt_parsed("control_session")?),
+                    holder,
                     version: row.unsigned("control_version")?,
                     silenced: row.flag("silenced")?,
                 },
                 holder_name: row.opt_text("control_holder_name")?,
                 muted: row.json("muted")?,
+                missed: held_since.zip(row.opt_time("control_since")?),
             })
         })
         .transpose()
@@ -390,6 +400,16 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         tx.commit().await
+    }
+
+    /// The agent, who has the call again since this version, knows what was said.
+    pub(crate) async fn caught_up(&self, call: CallId, version: u64) -> Result<()> {
+        sqlx::query("UPDATE calls SET held_since = NULL WHERE id = $1 AND control_version = $2")
+            .bind(call.to_string())
+            .bind(version.cast_signed())
+            .execute(&self.pool)
+            .await?;
+        Ok(())
     }
 
     /// Takes back the calls that a session has, which is over; gives them.

@@ -13,17 +13,17 @@ use sidetone_wire::{
 use crate::plain::Plain;
 use crate::world::{Gateway, Held, User, World, answer, within};
 
-struct Office {
-    world: World,
-    admin: User,
-    sue: User,
-    tom: User,
-    gateway: Gateway,
-    call: Held,
+pub(crate) struct Office {
+    pub(crate) world: World,
+    pub(crate) admin: User,
+    pub(crate) sue: User,
+    pub(crate) tom: User,
+    pub(crate) gateway: Gateway,
+    pub(crate) call: Held,
 }
 
 impl Office {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let world = World::new().await;
         let admin = world.admin().await;
         let sue = world.user(&admin, "sue", "supervisor").await;
@@ -41,11 +41,11 @@ impl Office {
         }
     }
 
-    fn path(&self, act: &str) -> String {
+    pub(crate) fn path(&self, act: &str) -> String {
         format!("{}/{act}", self.call.path())
     }
 
-    async fn act(&self, user: &User, act: &str) -> (StatusCode, Value) {
+    pub(crate) async fn act(&self, user: &User, act: &str) -> (StatusCode, Value) {
         user.send(Method::POST, &self.path(act)).await
     }
 
@@ -54,7 +54,7 @@ impl Office {
     }
 
     /// What the gateway was last told of who has the call.
-    fn floor(&self) -> Option<Floor> {
+    pub(crate) fn floor(&self) -> Option<Floor> {
         let commands = self.gateway.commands().into_iter().rev();
         commands.into_iter().find_map(|command| match command {
             Command::SetFloor { floor, .. } => Some(floor),
@@ -62,6 +62,7 @@ impl Office {
             | Command::Unlisten { .. }
             | Command::UnlistenAll { .. }
             | Command::Talk { .. }
+            | Command::Whisper { .. }
             | Command::EndCall { .. }
             | Command::WatchLevels { .. }
             | Command::PauseRecording { .. }
@@ -79,14 +80,14 @@ impl Office {
         seat.map(|seat| seat.monitor.user.to_string())
     }
 
-    async fn audited(&self, action: &str) -> Vec<Value> {
+    pub(crate) async fn audited(&self, action: &str) -> Vec<Value> {
         let path = format!("/api/audit?action={action}");
         let page = self.admin.read(&path).await;
         page["items"].as_array().unwrap().clone()
     }
 }
 
-fn code(body: &Value) -> &str {
+pub(crate) fn code(body: &Value) -> &str {
     body["code"].as_str().unwrap_or_default()
 }
 
@@ -424,6 +425,7 @@ async fn what_an_upstream_cannot_do_is_refused_and_not_tried() {
         ("talk", json!({"mode": "whisper"})),
         ("talk", json!({"mode": "barge"})),
         ("mute", json!({"party": "agent", "muted": true})),
+        ("whisper", json!({"text": "Slow down."})),
     ];
     for (act, body) in acts {
         let (status, body) = office.sue.post(&office.path(act), &body).await;

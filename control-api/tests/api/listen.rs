@@ -201,6 +201,7 @@ async fn a_grant_that_is_overtaken_by_logout_is_taken_back() {
         Command::Unlisten { .. }
         | Command::Talk { .. }
         | Command::SetFloor { .. }
+        | Command::Whisper { .. }
         | Command::EndCall { .. }
         | Command::UnlistenAll { .. }
         | Command::WatchLevels { .. }

@@ -52,4 +52,5 @@ mod vendor;
 mod vendor_calls;
 mod webhooks;
 mod websocket;
+mod whispers;
 mod world;

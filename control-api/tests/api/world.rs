@@ -420,6 +420,7 @@ pub(crate) fn facts(room: &str, tenant: Option<&str>, at: Timestamp) -> CallFact
         answered_at: None,
         capabilities: vec![
             Capability::Listen,
+            Capability::WhisperText,
             Capability::WhisperVoice,
             Capability::Barge,
             Capability::Takeover,
@@ -443,6 +444,7 @@ fn usual(command: &Command) -> Result<Reply, CommandError> {
         Command::Unlisten { .. }
         | Command::Talk { .. }
         | Command::SetFloor { .. }
+        | Command::Whisper { .. }
         | Command::EndCall { .. }
         | Command::UnlistenAll { .. }
         | Command::WatchLevels { .. }

@@ -7,6 +7,7 @@ use tracing::warn;
 
 use super::errands::Errand;
 use super::floor::{Output, Wish};
+use super::messages::Message;
 use super::{Ongoing, Tap};
 
 impl Tap {
@@ -33,6 +34,18 @@ impl Tap {
             Command::SetFloor { call, floor } if call == live.call => {
                 self.set_floor(&floor, request);
             }
+            Command::Whisper { call, whisper } if call == live.call => {
+                let (there, to) = (self.floor.is_served(), self.floor.programs());
+                if !there {
+                    let detail = "no agent is in the call".to_owned();
+                    request.answer(Err(CommandError::Unsupported { detail }));
+                } else if to.is_empty() {
+                    // people read it on their screens
+                    request.answer(Ok(Reply::Done));
+                } else {
+                    self.errands.tell(Message::whisper(to, &whisper, request));
+                }
+            }
             Command::EndCall { call } if call == live.call => {
                 self.errands.run(Errand::End(request));
             }
@@ -42,15 +55,16 @@ impl Tap {
 
     /// Gives the call to whom it belongs now.
     fn set_floor(&mut self, floor: &wire::Floor, request: CommandRequest) {
-        let Some(Ongoing { voices, .. }) = &mut self.ongoing else {
-            return request.answer(Err(CommandError::NoHolder));
-        };
         let wish = Wish {
             held: floor.holder.is_some(),
             muted: floor.muted.clone(),
         };
-        let by = floor.holder.as_ref().map(|seat| seat.name.as_str());
-        voices.name_holder(by);
+        self.held_by = floor.holder.as_ref().map(|seat| seat.name.clone());
+        self.summary.clone_from(&floor.summary);
+        if floor.summary.is_some() {
+            // who was told already that they have the call does not know what was said
+            self.floor.tell_again();
+        }
         self.floor.set(wish, floor.restore, clock::now());
         self.silence();
         if let Some(Ongoing { voices, .. }) = &mut self.ongoing {
@@ -81,9 +95,10 @@ impl Tap {
                     muted,
                 }),
                 Output::Tell { identity, paused } => {
-                    if let Some(Ongoing { voices, .. }) = &mut self.ongoing {
-                        voices.tell(&identity, paused);
-                    }
+                    let summary = self.summary.as_deref().filter(|_| !paused);
+                    let by = self.held_by.as_deref();
+                    let message = Message::control(&identity, paused, by, summary);
+                    self.errands.tell(message);
                 }
             }
         }
@@ -91,11 +106,11 @@ impl Tap {
 
     /// Whoever had the call can no longer be heard: the agent is, before anybody else decides.
     pub(super) fn supervisor_lost(&mut self, monitor: MonitorRoom) {
-        let Some(Ongoing { live, voices }) = &mut self.ongoing else {
+        let Some(Ongoing { live, .. }) = &mut self.ongoing else {
             return;
         };
         warn!(call = %live.call, room = monitor.room, "a supervisor is lost: the agent has the call");
-        voices.name_holder(None);
+        self.held_by = None;
         live.log.send(CallEvent::SupervisorLost {
             user: monitor.user,
             room: monitor.room,

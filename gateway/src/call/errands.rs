@@ -1,5 +1,6 @@
 //! What a call asks of the server's API, one after the other: what is asked last holds.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use sidetone_fleet::CommandRequest;
@@ -9,17 +10,17 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tracing::{debug, warn};
 
+use super::messages::{self, Message};
+
 /// Errands waiting at a call: what a takeover needs in a large room, several times. A further one
 /// is dropped and counted as failed: whoever waits is told so and asks again.
 const ERRANDS: usize = 1024;
 /// A server that does not answer is asked again so often, after these waits.
-const AGAIN_AFTER: [Duration; 3] = [
+pub(super) const AGAIN_AFTER: [Duration; 3] = [
     Duration::from_millis(100),
     Duration::from_millis(400),
     Duration::from_secs(1),
 ];
-/// The topic of data packets to agents.
-pub(crate) const TOPIC: &str = "sidetone";
 
 /// Something to be asked of the server.
 pub(crate) enum Errand {
@@ -43,34 +44,53 @@ pub(crate) enum Errand {
     },
     /// Find out whether the server unmutes: by a track of ours that is not muted.
     TryUnmute { identity: String, sid: String },
-    /// Send a participant a data packet.
-    Data { identity: String, data: String },
     /// End the room.
     End(CommandRequest),
     /// Everything before this is done.
     Answer(CommandRequest),
 }
 
-/// Where errands are handed in. What is in it is done also when it is dropped.
+/// Where errands are handed in, and what agents are told, which waits for no errand and holds up
+/// none. What is in it is done also when it is dropped.
 #[derive(Clone)]
-pub(crate) struct Errands(mpsc::Sender<Errand>);
+pub(crate) struct Errands {
+    errands: mpsc::Sender<Errand>,
+    messages: mpsc::Sender<Message>,
+}
 
 impl Errands {
     /// Starts to run errands for a room.
     pub(crate) fn start(service: RoomService, room: String) -> (Self, JoinHandle<()>) {
         let (errands, queue) = mpsc::channel(ERRANDS);
+        let (messages, told) = mpsc::channel(messages::WAITING);
+        let service = Rc::new(service);
+        let telling = messages::run(service.clone(), room.clone(), told);
         let runner = Runner {
             service,
             room,
             unmutes: false,
             failed: None,
         };
-        (Self(errands), tokio::task::spawn_local(runner.run(queue)))
+        let running = async move {
+            tokio::join!(runner.run(queue), telling);
+        };
+        (
+            Self { errands, messages },
+            tokio::task::spawn_local(running),
+        )
+    }
+
+    /// Hands in something that agents are to be told.
+    pub(crate) fn tell(&self, message: Message) {
+        if let Err(refused) = self.messages.try_send(message) {
+            warn!("a call has too much to tell its agents: one message is not sent");
+            refused.into_inner().answer(Err(CommandError::Overloaded));
+        }
     }
 
     /// Hands in an errand.
     pub(crate) fn run(&self, errand: Errand) {
-        if let Err(refused) = self.0.try_send(errand) {
+        if let Err(refused) = self.errands.try_send(errand) {
             warn!("a call has too many errands: one is not run");
             match refused.into_inner() {
                 Errand::End(request) | Errand::Answer(request) => {
@@ -79,15 +99,14 @@ impl Errands {
                 Errand::Microphone { .. }
                 | Errand::Subscribe { .. }
                 | Errand::Mute { .. }
-                | Errand::TryUnmute { .. }
-                | Errand::Data { .. } => {}
+                | Errand::TryUnmute { .. } => {}
             }
         }
     }
 }
 
 struct Runner {
-    service: RoomService,
+    service: Rc<RoomService>,
     room: String,
     /// The server unmutes what it muted. One that does not leaves it to the muted to be heard
     /// again: nobody is muted there.
@@ -118,10 +137,9 @@ impl Runner {
                     self.unmutes = tried.is_ok();
                     debug!(unmutes = self.unmutes, "whether the server unmutes");
                 }
-                Errand::Microphone { .. }
-                | Errand::Subscribe { .. }
-                | Errand::Mute { .. }
-                | Errand::Data { .. } => self.try_again(&errand).await,
+                Errand::Microphone { .. } | Errand::Subscribe { .. } | Errand::Mute { .. } => {
+                    self.try_again(&errand).await;
+                }
             }
         }
     }
@@ -163,10 +181,6 @@ impl Runner {
                 sid,
                 muted,
             } if self.unmutes => service.mute(room, identity, sid, *muted).await,
-            Errand::Data { identity, data } => {
-                let data = data.clone().into_bytes();
-                service.send_data(room, identity, TOPIC, data).await
-            }
             Errand::Mute { .. } | Errand::TryUnmute { .. } | Errand::End(_) | Errand::Answer(_) => {
                 Ok(())
             }

@@ -105,6 +105,25 @@ impl Floor {
         self.settle(now);
     }
 
+    /// Whether there is an agent.
+    pub(crate) fn is_served(&self) -> bool {
+        let mut present = self.present.values();
+        present.any(|one| one.party == Party::Agent)
+    }
+
+    /// AI agents, who take what is written to them.
+    pub(crate) fn programs(&self) -> Vec<String> {
+        let programs = self.present.iter().filter(|(_, one)| one.program);
+        programs.map(|(identity, _)| identity.clone()).collect()
+    }
+
+    /// Has whoever was told that they have the call told once more.
+    pub(crate) fn tell_again(&mut self) {
+        for somebody in self.present.values_mut() {
+            somebody.paused |= somebody.program && !self.wish.held;
+        }
+    }
+
     /// What happened in the room.
     pub(crate) fn handle_event(&mut self, event: &Event, now: Instant) {
         if let Event::ParticipantJoined(who) | Event::ParticipantChanged(who) = event {

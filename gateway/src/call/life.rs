@@ -445,6 +445,7 @@ fn capabilities(parties: &Parties) -> Vec<Capability> {
     let (customer, agent) = (there(Party::Customer), there(Party::Agent));
     let all = [
         (true, Capability::Listen),
+        (agent, Capability::WhisperText),
         (agent, Capability::WhisperVoice),
         (true, Capability::Barge),
         (customer, Capability::Takeover),

@@ -64,8 +64,6 @@ pub(crate) struct Voices {
     source: source::Livekit,
     all: Vec<Voice>,
     next_id: u32,
-    /// Who has the call, by name.
-    holder: Option<String>,
 }
 
 impl Voices {
@@ -84,7 +82,6 @@ impl Voices {
             all: Vec::new(),
             // the call's other tracks count from 0
             next_id: u32::MAX,
-            holder: None,
         }
     }
 
@@ -123,11 +120,6 @@ impl Voices {
         voice.microphone.hold(true, now);
         voice.waiting.push(request);
         voice.answer(&errands, true);
-    }
-
-    /// Says by which name agents are told of it.
-    pub(crate) fn name_holder(&mut self, name: Option<&str>) {
-        self.holder = name.map(str::to_owned);
     }
 
     fn find(&mut self, monitor: &MonitorRoom) -> Option<usize> {
@@ -208,18 +200,6 @@ impl Voices {
             }
         }
         lost
-    }
-
-    /// Tells an agent who has the call, by whatever way there is.
-    pub(crate) fn tell(&mut self, identity: &str, paused: bool) {
-        let by = &self.holder;
-        let state = if paused { "paused" } else { "active" };
-        let data = serde_json::json!({ "state": state, "by": by }).to_string();
-        let ready = self.all.iter_mut().find(|voice| voice.mouth.is_ready());
-        if !ready.is_some_and(|voice| voice.mouth.tell(identity, &data)) {
-            let identity = identity.to_owned();
-            self.errands.run(Errand::Data { identity, data });
-        }
     }
 
     /// What a supervisor says next. Cancel-safe.

@@ -1,9 +1,16 @@
 //! The server's room API: which rooms there are, and what may be done to them from outside.
 
+use std::time::Duration;
+
 use livekit_api::services::room::RoomClient;
 use livekit_api::services::{ServerError, ServiceError};
+use serde::Deserialize;
+use serde_json::json;
 
-use crate::token::Credentials;
+use crate::token::{Credentials, Token};
+
+/// The server's answer to a call of a method may take so much longer than the participant's.
+const ON_THE_WAY: Duration = Duration::from_millis(500);
 
 /// A room as the server lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +56,24 @@ pub enum Error {
 pub struct RoomService {
     url: String,
     client: RoomClient,
+    /// For what the client of LiveKit's crate does not have.
+    http: reqwest::Client,
+    credentials: Credentials,
+}
+
+/// An answer of Twirp that is an error.
+#[derive(Deserialize)]
+struct Refused {
+    code: String,
+    #[serde(default)]
+    msg: String,
+}
+
+/// What a participant's method gives.
+#[derive(Deserialize)]
+struct Performed {
+    #[serde(default)]
+    payload: String,
 }
 
 impl RoomService {
@@ -58,7 +83,12 @@ impl RoomService {
         let http = http_url(url);
         let client = RoomClient::with_api_key(&http, credentials.key(), credentials.secret())
             .with_failover(false);
-        Self { url: http, client }
+        Self {
+            url: http,
+            client,
+            http: crate::tls::client(),
+            credentials: credentials.clone(),
+        }
     }
 
     /// Every open room.
@@ -204,20 +234,61 @@ impl RoomService {
         sent.await.map_err(|e| self.error(&e))
     }
 
+    /// Calls a method of a participant from outside: the caller that it sees is none of the
+    /// room's participants. Gives what it answers within the time.
+    pub async fn perform_rpc(
+        &self,
+        room: &str,
+        identity: &str,
+        method: &str,
+        payload: &str,
+        within: Duration,
+    ) -> Result<String, Error> {
+        let unreachable = |reason: String| Error::Unreachable {
+            url: self.url.clone(),
+            reason,
+        };
+        let token = Token::administrator(room).sign(&self.credentials);
+        let token = token.map_err(|error| unreachable(error.to_string()))?;
+        let asked = json!({"room": room, "destination_identity": identity, "method": method,
+            "payload": payload, "response_timeout_ms": within.as_millis() as u64});
+        let url = format!("{}/twirp/livekit.RoomService/PerformRpc", self.url);
+        let request = self.http.post(url).bearer_auth(token).json(&asked);
+        let answer = request.timeout(within + ON_THE_WAY).send().await;
+        let answer = answer.map_err(|error| unreachable(error.without_url().to_string()))?;
+        let done = answer.status().is_success();
+        let text = answer.text().await;
+        let text = text.map_err(|error| unreachable(error.without_url().to_string()))?;
+        if done {
+            let answer: Performed = serde_json::from_str(&text)
+                .map_err(|_| unreachable("the answer is none of LiveKit's".to_owned()))?;
+            return Ok(answer.payload);
+        }
+        Err(match serde_json::from_str::<Refused>(&text) {
+            Ok(refused) => self.refused(&refused.code, &refused.msg),
+            Err(_) => unreachable("the answer is none of LiveKit's".to_owned()),
+        })
+    }
+
+    fn refused(&self, code: &str, message: &str) -> Error {
+        let url = self.url.clone();
+        match code {
+            "unauthenticated" | "permission_denied" => Error::Unauthorized {
+                url,
+                answer: message.to_owned(),
+            },
+            "not_found" => Error::NotFound(message.to_owned()),
+            other => Error::Unreachable {
+                url,
+                reason: format!("{other}: {message}"),
+            },
+        }
+    }
+
     fn error(&self, error: &ServiceError) -> Error {
         let url = self.url.clone();
         match error {
-            ServiceError::Twirp(ServerError::Twirp(code)) => match code.code.as_str() {
-                "unauthenticated" | "permission_denied" => Error::Unauthorized {
-                    url,
-                    answer: code.msg.clone(),
-                },
-                "not_found" => Error::NotFound(code.msg.clone()),
-                other => Error::Unreachable {
-                    url,
-                    reason: format!("{other}: {}", code.msg),
-                },
-            },
+            ServiceError::Twirp(ServerError::Twirp(code)) => self.refused(&code.code, &code.msg),
             // a wrong key is answered with a bare 401 whose body is no Twirp error
             ServiceError::Twirp(ServerError::Request(error)) if error.is_decode() => {
                 Error::Unauthorized {

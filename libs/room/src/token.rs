@@ -193,6 +193,14 @@ impl Token {
         self
     }
 
+    /// Whoever may do anything to a room from outside, and not join it.
+    pub(crate) fn administrator(room: &str) -> Self {
+        let mut token = Self::new(room, "sidetone", VideoGrants::default());
+        token.grants.room_join = false;
+        token.grants.room_admin = true;
+        token
+    }
+
     /// The token's text (HS256 JWT).
     pub fn sign(self, credentials: &Credentials) -> Result<String, TokenError> {
         let mut token =

@@ -83,6 +83,14 @@ impl PythonPeer {
         Self::spawn("tests/peers/agent.py").await
     }
 
+    /// The example agent (`tests/peers/example.py`), not yet in a room.
+    ///
+    /// # Errors
+    /// As [`PythonPeer::start`].
+    pub async fn start_example() -> Result<Self> {
+        Self::spawn("tests/peers/example.py").await
+    }
+
     async fn spawn(program: &str) -> Result<Self> {
         let python = tools::find("SIDETONE_PYTHON", ".tools/venv/bin/python")?;
         let mut child = Command::new(python)

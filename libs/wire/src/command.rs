@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use ts_rs::TS;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::call::words;
 use crate::{CallId, Party, RecordingId, Upstream, UserId};
@@ -51,6 +52,19 @@ pub struct Floor {
     pub muted: Vec<Party>,
     /// Whoever is not to be silent may still be, by a gateway that is gone: they are made heard.
     pub restore: bool,
+    /// What was said while a supervisor had the call: for agents that have it again.
+    pub summary: Option<String>,
+}
+
+/// Something that a supervisor writes to the agents of a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrittenWhisper {
+    /// Names it: an agent that gets it twice takes it once.
+    pub id: Uuid,
+    /// What is written.
+    pub text: String,
+    /// The agent should speak about it now, not only know it.
+    pub trigger: bool,
 }
 
 /// A text that is printed nowhere: an address that lets whoever knows it in, or a key.
@@ -129,6 +143,14 @@ pub enum Command {
         call: CallId,
         /// Who has it.
         floor: Floor,
+    },
+    /// Give the AI agents of the call what a supervisor writes. To the call's holder, which answers
+    /// once one of them has it.
+    Whisper {
+        /// The call.
+        call: CallId,
+        /// What.
+        whisper: WrittenWhisper,
     },
     /// End the call for everybody in it. To the call's holder.
     EndCall {

@@ -41,6 +41,7 @@ pub use call::{
 pub use campaign::Campaign;
 pub use command::{
     Command, CommandError, Floor, Hidden, MonitorRoom, Reply, Seat, Socket, TalkMode,
+    WrittenWhisper,
 };
 pub use connection::{
     Connection, ConnectionKind, ConnectionTest, HmacAlgorithm, SignatureEncoding, StreamUrls,

@@ -10,6 +10,7 @@
     reason = "the figures that a test prints are what it is run for"
 )]
 
+mod agents;
 mod invisible;
 mod kills;
 mod listening;

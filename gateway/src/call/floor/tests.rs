@@ -227,3 +227,24 @@ fn people_are_never_muted_and_programs_are_told() {
     floor.handle_timeout(now + ONCE_MORE_AFTER * 3);
     assert_eq!(floor.poll_output(), None);
 }
+
+#[test]
+fn programs_that_know_that_they_have_the_call_are_told_again_when_there_is_more_to_say() {
+    let (mut floor, now) = (Floor::default(), clock::now());
+    assert!(!floor.is_served());
+    for n in [0, 2, 4] {
+        floor.handle_event(&Event::ParticipantJoined(who(n)), now);
+    }
+    assert!(floor.is_served());
+    assert_eq!(floor.programs(), ["bot-a"]);
+    floor.set(Wish::default(), false, now);
+    assert_eq!(floor.poll_output(), None);
+    floor.tell_again();
+    floor.set(Wish::default(), false, now);
+    let told = Output::Tell {
+        identity: "bot-a".into(),
+        paused: false,
+    };
+    assert_eq!(floor.poll_output(), Some(told));
+    assert_eq!(floor.poll_output(), None);
+}

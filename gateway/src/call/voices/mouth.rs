@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use sidetone_media::{ClockRate, Codec, Packet, Rewriter};
 use sidetone_room::token::Token;
@@ -26,10 +25,6 @@ use crate::call::parties;
 
 /// People who are permitted to hear a supervisor: larger than any call.
 const PERMITTED: usize = 1024;
-/// How long an agent may take to answer.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
-/// The method by which agents are told who has the call.
-const CONTROL: &str = "sidetone.control";
 
 /// One outgoing track.
 struct Outgoing {
@@ -47,8 +42,6 @@ pub(super) struct Mouth {
     last: Option<Route>,
     /// By identity: everybody who was ever there.
     heard_by: BTreeMap<String, Party>,
-    /// Calls of agents' methods that are not answered yet.
-    asked: Vec<(u64, String, String)>,
 }
 
 impl Mouth {
@@ -80,7 +73,6 @@ impl Mouth {
             tracks: None,
             last: None,
             heard_by: BTreeMap::new(),
-            asked: Vec::new(),
         }
     }
 
@@ -141,15 +133,6 @@ impl Mouth {
             Event::Published { track, sid } => self.published(track, sid),
             Event::PublishFailed { reason, .. } => {
                 warn!(reason, "a supervisor's track is not published");
-            }
-            Event::RpcResult { rpc, result } => {
-                let Some(at) = self.asked.iter().position(|(asked, ..)| *asked == rpc) else {
-                    return;
-                };
-                let (_, identity, data) = self.asked.swap_remove(at);
-                if result.is_err() {
-                    self.errands.run(Errand::Data { identity, data });
-                }
             }
             Event::Rejoined { .. } => self.unpublished(),
             Event::Closed(_) => self.tracks = None,
@@ -247,17 +230,6 @@ impl Mouth {
     /// Nothing is said now.
     pub(super) fn pause(&mut self) {
         self.last = None;
-    }
-
-    /// Tells an agent who has the call; `false` if that has to be done otherwise.
-    pub(super) fn tell(&mut self, identity: &str, data: &str) -> bool {
-        let Some(room) = self.line.room() else {
-            return false;
-        };
-        let asked = room.perform_rpc(identity, CONTROL, data, ANSWERS_WITHIN);
-        self.asked
-            .push((asked, identity.to_owned(), data.to_owned()));
-        true
     }
 
     pub(super) fn leave(self) {
