@@ -23,6 +23,7 @@ use crate::inbound::accounts::Accounts;
 use crate::inbound::ingest::Ingest;
 use crate::livekit::{self, Livekit};
 use crate::realtime::Realtime;
+use crate::remote;
 use crate::renditions::Renditions;
 use crate::settling::Settling;
 use crate::store::{self, Actor, Identity, Store, Tenant, Watched};
@@ -52,6 +53,8 @@ pub(crate) struct App {
     pub(crate) settling: Settling,
     /// The same for who has a call and who is heard.
     pub(crate) floors: Settling,
+    /// Who has vendors act on their calls.
+    pub(crate) remote: remote::Diallers,
     /// How often people may act on calls.
     pub(crate) acts: Allowance,
     /// There is something to be erased.

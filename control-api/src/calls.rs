@@ -6,6 +6,7 @@
 //! **Invariant**: updates that come in another order, or again, say the same
 //! (`any_order_with_duplicates_ends_in_one_state`).
 
+pub(crate) mod destination;
 pub(crate) mod numbers;
 pub(crate) mod reason;
 pub(crate) mod state;
@@ -14,6 +15,7 @@ pub(crate) mod transcript;
 pub(crate) mod unheard;
 pub(crate) mod update;
 
+pub(crate) use destination::Destination;
 pub(crate) use reason::End;
 pub(crate) use state::State;
 pub(crate) use transcript::{Layer, Rows, Said, Spoken};

@@ -17,8 +17,20 @@ use tracing::{debug, info, warn};
 use crate::app::{App, now};
 use crate::control::Holder;
 use crate::livekit::monitor_room;
-use crate::settling::{TICK, Unsettled};
+use crate::remote::{self, Trouble};
+use crate::settling::TICK;
 use crate::store::{self, WantedFloor};
+
+/// Why whoever carries a call was not told.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Untold {
+    #[error(transparent)]
+    Holder(#[from] CommandError),
+    #[error(transparent)]
+    Remote(#[from] Trouble),
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
 
 /// What an agent that has a call again is told of what it missed, at most: an RPC carries 15 KiB.
 const SUMMARY_BYTES: usize = 8 * 1024;
@@ -70,11 +82,14 @@ fn summary(
 impl App {
     /// Tells whoever carries a call who has it, and waits for the answer. The caller has the
     /// call's turn.
-    pub(crate) async fn set_floor(&self, call: CallId) -> Result<(), Unsettled> {
+    pub(crate) async fn set_floor(&self, call: CallId) -> Result<(), Untold> {
         let told = self.tell_floor(call).await;
         match &told {
             Ok(())
-            | Err(Unsettled::Holder(CommandError::NoHolder | CommandError::Unsupported { .. })) => {
+            | Err(Untold::Holder(CommandError::NoHolder | CommandError::Unsupported { .. })) => {
+                self.floors.untold().remove(&call);
+            }
+            Err(Untold::Remote(trouble)) if !trouble.is_temporary() => {
                 self.floors.untold().remove(&call);
             }
             Err(error) => {
@@ -85,13 +100,18 @@ impl App {
         told
     }
 
-    async fn tell_floor(&self, call: CallId) -> Result<(), Unsettled> {
+    async fn tell_floor(&self, call: CallId) -> Result<(), Untold> {
         let Some(wanted) = self.store.wanted_floor(call).await? else {
             return Ok(());
         };
-        let floor = floor(&wanted, self.missed(call, &wanted).await?);
-        let command = Command::SetFloor { call, floor };
-        self.fleet.command(call, command).await?;
+        let summary = self.missed(call, &wanted).await?;
+        if remote::vendor(wanted.upstream).is_some() {
+            remote::silence(self, call, &wanted, summary.as_deref()).await?;
+        } else {
+            let floor = floor(&wanted, summary);
+            let command = Command::SetFloor { call, floor };
+            self.fleet.command(call, command).await?;
+        }
         if wanted.missed.is_some() {
             self.store.caught_up(call, wanted.state.version).await?;
         }

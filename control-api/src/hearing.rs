@@ -8,17 +8,17 @@
 //! **Invariant**: a URL leaves the database for the one gateway that dials it, and is in no line of
 //! the log (`Hidden`).
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use sidetone_service::{Lifecycle, clock};
-use sidetone_wire::{CallId, Command, ConnectionKind, Hidden, Socket, TenantId, Upstream};
+use sidetone_wire::{CallId, Command, Hidden, Socket, Upstream};
 use tracing::{error, warn};
 
 use crate::app::App;
-use crate::inbound::accounts;
+use crate::credentials::{self, LIVE_KEY};
 use crate::routes::webhook_vendor::url_context;
 use crate::store::{self, Hearable};
 
@@ -26,10 +26,6 @@ use crate::store::{self, Hearable};
 const LOOK: Duration = Duration::from_secs(2);
 /// Reports come many in a second: they are looked at together.
 const SPACING: Duration = Duration::from_millis(200);
-/// The credential that opens listen sockets of accounts that protect them.
-const LISTEN_KEY: &str = "publicKey";
-/// Accounts that are looked at for it.
-const ACCOUNTS: u32 = 8;
 
 /// Whether an upstream has sockets that we dial.
 pub(crate) fn is_dialled(upstream: Upstream) -> bool {
@@ -87,45 +83,14 @@ async fn socket(app: &App, call: CallId, found: Hearable) -> store::Result<Optio
             return Ok(None);
         }
     };
+    let key = credentials::key(app, tenant, upstream, LIVE_KEY).await?;
     Ok(Some(Socket {
         call,
         upstream,
         tenant: found.slug,
         url,
-        bearer: listen_key(app, tenant, upstream).await?,
+        bearer: key.map(|key| Hidden(key.secret.expose_secret().to_owned())),
         customer_name: found.customer_name,
         agent_name: found.agent_name,
     }))
-}
-
-/// The key of the tenant's first account at the upstream that has one.
-async fn listen_key(
-    app: &App,
-    tenant: TenantId,
-    upstream: Upstream,
-) -> store::Result<Option<Hidden>> {
-    let Ok(kind) = upstream.as_str().parse::<ConnectionKind>() else {
-        return Ok(None);
-    };
-    let tenant = app.store.tenant(tenant);
-    for account in tenant.accounts(Some(kind), None, ACCOUNTS).await? {
-        let Some(wrapped) = &account.credentials else {
-            continue;
-        };
-        let context = accounts::credentials_context(account.id);
-        let credentials = match app.keyring.unwrap_secret(&context, wrapped) {
-            Ok(credentials) => credentials,
-            Err(error) => {
-                error!(%error, connection = %account.id, "credentials cannot be read");
-                continue;
-            }
-        };
-        let credentials = credentials.expose_secret();
-        let credentials: BTreeMap<String, String> =
-            serde_json::from_str(credentials).unwrap_or_default();
-        if let Some(key) = credentials.get(LISTEN_KEY) {
-            return Ok(Some(Hidden(key.clone())));
-        }
-    }
-    Ok(None)
 }

@@ -16,6 +16,7 @@ mod calls;
 mod check;
 mod consumer;
 mod control;
+mod credentials;
 mod extract;
 mod figures;
 mod floors;
@@ -31,6 +32,7 @@ mod observe;
 mod probe;
 mod problem;
 mod realtime;
+mod remote;
 mod renditions;
 mod retention;
 mod router;
@@ -134,8 +136,7 @@ pub async fn load_with(
     keyring: Keyring,
     refound: Duration,
 ) -> anyhow::Result<Api> {
-    let database = readiness.condition("database");
-    let stored = readiness.condition("objects");
+    let [database, stored] = ["database", "objects"].map(|name| readiness.condition(name));
     let store = Store::open(&settings.database_url(), &settings.keys.secret_key)
         .await
         .context("DATABASE_URL")?;
@@ -178,6 +179,7 @@ pub async fn load_with(
         keyring,
         renditions,
         fetching,
+        remote: remote::Diallers::new(settings.upstreams.allow_loopback)?,
         public_url: settings.server.public_url.clone(),
         allow_loopback_upstreams: settings.upstreams.allow_loopback,
         verifying: tokio::sync::Mutex::default(),

@@ -172,6 +172,7 @@ fn control() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(r::talk::mute))
         .routes(routes!(r::talk::end))
         .routes(routes!(r::whisper::whisper))
+        .routes(routes!(r::transfer::transfer))
 }
 
 /// What people write about calls, and how they like to see them.

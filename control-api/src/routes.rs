@@ -44,6 +44,7 @@ pub(crate) mod takeover;
 pub(crate) mod talk;
 pub(crate) mod text;
 pub(crate) mod transcript;
+pub(crate) mod transfer;
 pub(crate) mod users;
 pub(crate) mod webhook_livekit;
 pub(crate) mod webhook_recording;

@@ -36,9 +36,15 @@ async fn tell(app: &App, batch: Vec<Changed>) {
             kind,
             mut call,
             visible,
+            released,
             transcript,
         } = changed;
         note(app, kind, &call);
+        if released {
+            let (tenant, id, control) = (call.client_id, call.id, call.control.clone());
+            app.tell_control(tenant, id, control, "rule:call_ended")
+                .await;
+        }
         if visible {
             call.watchers = watching.remove(&call.id).unwrap_or_default();
             app.enliven(&mut call);

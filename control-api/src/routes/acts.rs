@@ -16,8 +16,9 @@ use super::calls;
 use crate::app::{App, now};
 use crate::audit::{self, Outcome};
 use crate::auth::Caller;
+use crate::floors::Untold;
 use crate::problem::Problem;
-use crate::settling::Unsettled;
+use crate::remote::Trouble;
 use crate::store::{self, Once, Subject};
 
 /// Names an act for whoever may have to repeat it.
@@ -48,8 +49,10 @@ pub(crate) enum Refusal {
     Unconfirmed {
         what: &'static str,
         code: &'static str,
-        why: CommandError,
+        why: String,
     },
+    #[error(transparent)]
+    Remote(#[from] Trouble),
     #[error("the session has ended meanwhile")]
     SessionOver,
     #[error(transparent)]
@@ -68,11 +71,12 @@ impl From<CommandError> for Refusal {
     }
 }
 
-impl From<Unsettled> for Refusal {
-    fn from(error: Unsettled) -> Self {
+impl From<Untold> for Refusal {
+    fn from(error: Untold) -> Self {
         match error {
-            Unsettled::Holder(error) => error.into(),
-            Unsettled::Store(error) => Self::Store(error),
+            Untold::Holder(error) => error.into(),
+            Untold::Remote(trouble) => trouble.into(),
+            Untold::Store(error) => Self::Store(error),
         }
     }
 }
@@ -90,10 +94,27 @@ impl IntoResponse for Refusal {
             Self::Overloaded => Problem::unavailable("gateway_overloaded", detail),
             Self::Failed(_) => Problem::new(StatusCode::BAD_GATEWAY, "gateway_failed", detail),
             Self::Unconfirmed { code, .. } => Problem::unavailable(code, detail),
+            Self::Remote(trouble) => not_done(trouble, detail),
             Self::SessionOver => Problem::unauthenticated(&detail),
             Self::Store(error) => error.into(),
         }
         .into_response()
+    }
+}
+
+/// Why a vendor did not do it, for whoever asked.
+fn not_done(trouble: Trouble, detail: String) -> Problem {
+    match trouble {
+        Trouble::Gone(_) => Problem::conflict("call_not_live", detail),
+        Trouble::Unauthorized(_) => Problem::conflict("upstream_unauthorized", detail),
+        Trouble::NoKey(..) => Problem::conflict("connection_incomplete", detail),
+        Trouble::Unable(_) => Problem::conflict("unsupported_by_upstream", detail),
+        Trouble::Refused(..) => Problem::new(StatusCode::BAD_GATEWAY, "upstream_refused", detail),
+        Trouble::Failed(..) | Trouble::Unreachable(_) => {
+            Problem::new(StatusCode::BAD_GATEWAY, "upstream_failed", detail)
+        }
+        Trouble::Silent(_) => Problem::new(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", detail),
+        Trouble::Store(error) => error.into(),
     }
 }
 
@@ -113,15 +134,24 @@ async fn able(app: &App, caller: &Caller, id: CallId, needed: Capability) -> Res
 
 /// What became of telling the holder what stays as it is wished: it is told until it answers.
 pub(super) fn confirmed(
-    told: Result<(), Unsettled>,
+    told: Result<(), Untold>,
     code: &'static str,
     what: &'static str,
 ) -> Result<(), Refusal> {
     match told {
         // whoever takes the call is told with its first word
-        Ok(()) | Err(Unsettled::Holder(CommandError::NoHolder)) => Ok(()),
-        Err(Unsettled::Holder(why)) => Err(Refusal::Unconfirmed { what, code, why }),
-        Err(Unsettled::Store(error)) => Err(error.into()),
+        Ok(()) | Err(Untold::Holder(CommandError::NoHolder) | Untold::Remote(Trouble::Gone(_))) => {
+            Ok(())
+        }
+        Err(Untold::Holder(why)) => {
+            let why = why.to_string();
+            Err(Refusal::Unconfirmed { what, code, why })
+        }
+        Err(Untold::Remote(why)) => {
+            let why = why.to_string();
+            Err(Refusal::Unconfirmed { what, code, why })
+        }
+        Err(Untold::Store(error)) => Err(error.into()),
     }
 }
 

@@ -9,11 +9,15 @@ use serde_json::json;
 use sidetone_wire::{CallId, Capability, ControlAnswer, Role};
 
 use super::acts::{self, Refusal};
+use super::calls;
 use crate::app::{App, now};
 use crate::auth::{self, Caller};
+use crate::calls::Destination;
 use crate::control::{Act, Supervisor};
 use crate::extract::Path;
-use crate::problem::ProblemBody;
+use crate::floors::Untold;
+use crate::problem::{Problem, ProblemBody};
+use crate::remote::{self, Order};
 use crate::store::Controlled;
 
 impl Caller {
@@ -24,13 +28,26 @@ impl Caller {
             session: self.identity.session,
         }
     }
+
+    /// The telephone that they asked to be reached at.
+    fn telephone(&self) -> Result<Destination, Problem> {
+        let number = self.identity.forwarding_number.as_deref();
+        let number = number.and_then(Destination::read);
+        number.ok_or_else(|| {
+            let detail = "the customer is sent to your telephone: set forwarding_number with \
+                PUT /api/me/profile (a number as +49301234567, or a SIP address)";
+            Problem::conflict("forwarding_number_missing", detail)
+        })
+    }
 }
 
 /// Take a call over
 ///
-/// The customer hears the supervisor's microphone in place of the agent. The listening connection
-/// of the session may publish one microphone track from now on. A microphone that does not come
-/// within 15 s, or is lost for 5 s, gives the call back. Repeating it is harmless.
+/// In a LiveKit room the customer hears the supervisor's microphone in place of the agent. The
+/// listening connection of the session may publish one microphone track from now on. A microphone
+/// that does not come within 15 s, or is lost for 5 s, gives the call back. At a vendor the agent
+/// is muted, and the customer is sent to the caller's `forwarding_number`, which must be set
+/// (`PUT /api/me/profile`). Repeating it is harmless.
 #[utoipa::path(
     post, path = "/api/calls/{id}/takeover", tag = "supervision",
     params(("id" = CallId, Path, description = "The call"),
@@ -39,10 +56,10 @@ impl Caller {
         (status = 200, description = "The caller has the call", body = ControlAnswer),
         (status = 403, description = "Needs the role supervisor", body = ProblemBody),
         (status = 404, description = "No such call", body = ProblemBody),
-        (status = 409, description = "`control_conflict`: another supervisor has it; or `unsupported_by_upstream`, `call_ended`, `call_not_live`", body = ProblemBody),
+        (status = 409, description = "`control_conflict`: another supervisor has it; `forwarding_number_missing`: the caller has no telephone to send the customer to; or `unsupported_by_upstream`, `upstream_unauthorized`, `call_ended`, `call_not_live`", body = ProblemBody),
         (status = 429, description = "Too many acts", body = ProblemBody),
-        (status = 502, description = "The gateway failed", body = ProblemBody),
-        (status = 504, description = "The gateway did not answer in time: the call is given back", body = ProblemBody),
+        (status = 502, description = "The gateway or the upstream failed", body = ProblemBody),
+        (status = 504, description = "The gateway or the upstream did not answer in time: the call is given back", body = ProblemBody),
     ),
 )]
 pub(crate) async fn take_over(
@@ -122,6 +139,11 @@ async fn take(app: Arc<App>, caller: Arc<Caller>, id: CallId) -> Result<ControlA
 }
 
 async fn take_noted(app: &Arc<App>, caller: &Caller, id: CallId) -> Result<ControlAnswer, Refusal> {
+    let upstream = calls::find(app, caller, id).await?.upstream;
+    let reached = match remote::vendor(upstream) {
+        Some(_) => Some(caller.telephone()?),
+        None => None,
+    };
     let _turn = app.floors.turn(id).await;
     let (who, author) = (caller.supervisor(), caller.author());
     let taking = caller.tenant.take_over(id, who, &author, now());
@@ -132,7 +154,15 @@ async fn take_noted(app: &Arc<App>, caller: &Caller, id: CallId) -> Result<Contr
         Controlled::SessionOver => return Err(Refusal::SessionOver),
         Controlled::NotLive => return Err(Refusal::Ended),
     };
-    if let Err(error) = app.set_floor(id).await {
+    let mut done = app.set_floor(id).await;
+    if changed
+        && done.is_ok()
+        && let Some(to) = &reached
+    {
+        let sent = remote::order(app, id, Order::Transfer { to }).await;
+        done = sent.map_err(Untold::from);
+    }
+    if let Err(error) = done {
         // nobody would hear them: the agent keeps the call
         let back = Act::Lost(who);
         if changed && let Err(error) = caller.tenant.hand_back(id, back, now()).await {

@@ -7,7 +7,9 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sidetone_wire::{Call, CallId, Capability, Command, Party, Seat, TalkMode, Talking, WatchMode};
+use sidetone_wire::{
+    ActionKind, Call, CallId, Capability, Command, Party, Seat, TalkMode, Talking, WatchMode,
+};
 use utoipa::ToSchema;
 
 use super::acts::{self, Refusal};
@@ -18,6 +20,7 @@ use crate::control::Holder;
 use crate::extract::{Json, Path};
 use crate::livekit::monitor_room;
 use crate::problem::{Problem, ProblemBody};
+use crate::remote::{self, Order};
 
 /// To whom the caller speaks.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
@@ -177,8 +180,9 @@ async fn silence(
             return Err(Problem::invalid_field("party", message).into());
         }
     };
+    let upstream = calls::find(&app, &caller, id).await?.upstream;
     // whoever is muted may be heard again also when it is not there now
-    let needed = if body.muted {
+    let needed = if body.muted || remote::vendor(upstream).is_some() {
         needed
     } else {
         Capability::Listen
@@ -216,10 +220,10 @@ async fn silence_noted(
         (status = 200, description = "It is ending", body = Call),
         (status = 403, description = "Needs the role supervisor", body = ProblemBody),
         (status = 404, description = "No such call", body = ProblemBody),
-        (status = 409, description = "`unsupported_by_upstream`, `call_ended` or `call_not_live`", body = ProblemBody),
+        (status = 409, description = "`unsupported_by_upstream`, `upstream_unauthorized`, `connection_incomplete`, `call_ended` or `call_not_live`", body = ProblemBody),
         (status = 429, description = "Too many acts", body = ProblemBody),
-        (status = 502, description = "The gateway failed", body = ProblemBody),
-        (status = 504, description = "The gateway did not answer in time", body = ProblemBody),
+        (status = 502, description = "The gateway or the upstream failed", body = ProblemBody),
+        (status = 504, description = "The gateway or the upstream did not answer in time", body = ProblemBody),
     ),
 )]
 pub(crate) async fn end(
@@ -236,10 +240,16 @@ pub(crate) async fn end(
 async fn hang_up(app: Arc<App>, caller: Arc<Caller>, id: CallId) -> Result<Call, Refusal> {
     let note = ("call.ended", json!({}));
     let act = Box::pin(async {
-        let command = Command::EndCall { call: id };
-        app.fleet.command(id, command).await?;
-        let by = caller.author();
-        Ok(caller.tenant.ends(id, &by, now()).await?)
+        let upstream = calls::find(&app, &caller, id).await?.upstream;
+        if remote::vendor(upstream).is_some() {
+            remote::order(&app, id, Order::End).await?;
+        } else {
+            let command = Command::EndCall { call: id };
+            app.fleet.command(id, command).await?;
+        }
+        let (kind, detail, by) = (ActionKind::EndCall, json!({}), caller.author());
+        let noted = caller.tenant.acted(id, kind, &detail, &by, now());
+        Ok(noted.await?)
     });
     acts::noted(&app, &caller, id, Capability::End, note, act).await?;
     Ok(calls::find(&app, &caller, id).await?)

@@ -8,9 +8,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
 use sidetone_service::clock;
-use sidetone_wire::{
-    Annotation, AnnotationKind, CallId, Capability, Command, Upstream, WrittenWhisper,
-};
+use sidetone_wire::{Annotation, AnnotationKind, CallId, Capability, Command, WrittenWhisper};
 use utoipa::ToSchema;
 
 use super::acts::{self, Refusal};
@@ -19,6 +17,7 @@ use crate::app::{App, now};
 use crate::auth::{Caller, Supervisor};
 use crate::extract::{Json, Path};
 use crate::problem::{Problem, ProblemBody};
+use crate::remote::{self, Order};
 use crate::store::{NewAnnotation, Written};
 
 /// Characters, at most: as of an annotation.
@@ -47,11 +46,11 @@ pub(crate) struct Whisper {
         (status = 200, description = "The agent has it", body = Annotation),
         (status = 403, description = "Needs the role supervisor", body = ProblemBody),
         (status = 404, description = "No such call", body = ProblemBody),
-        (status = 409, description = "`unsupported_by_upstream`, `call_ended`, `call_not_live`, or `too_many_annotations`: the agent has it, and the call has 2000 annotations", body = ProblemBody),
+        (status = 409, description = "`unsupported_by_upstream`, `upstream_unauthorized`, `connection_incomplete`, `call_ended`, `call_not_live`, or `too_many_annotations`: the agent has it, and the call has 2000 annotations", body = ProblemBody),
         (status = 422, description = "A field is wrong", body = ProblemBody),
         (status = 429, description = "Too many acts", body = ProblemBody),
-        (status = 502, description = "The gateway failed", body = ProblemBody),
-        (status = 504, description = "The gateway did not answer in time", body = ProblemBody),
+        (status = 502, description = "The gateway or the upstream failed", body = ProblemBody),
+        (status = 504, description = "The gateway or the upstream did not answer in time", body = ProblemBody),
     ),
 )]
 pub(crate) async fn whisper(
@@ -88,33 +87,17 @@ async fn write_noted(
     trigger: bool,
 ) -> Result<Annotation, Refusal> {
     let call = calls::find(app, caller, id).await?;
-    let whisper = WrittenWhisper {
-        id: clock::new_id(),
-        text: text.clone(),
-        trigger,
-    };
-    match call.upstream {
-        Upstream::Livekit => {
-            let command = Command::Whisper { call: id, whisper };
-            app.fleet.command(id, command).await?;
-        }
-        Upstream::Vapi
-        | Upstream::Retell
-        | Upstream::Twilio
-        | Upstream::Bland
-        | Upstream::Elevenlabs
-        | Upstream::Telnyx
-        | Upstream::Plivo
-        | Upstream::Vonage
-        | Upstream::Exotel
-        | Upstream::Jambonz
-        | Upstream::Audiohook
-        | Upstream::Audiosocket
-        | Upstream::Sip
-        | Upstream::Api => {
-            let detail = format!("{} takes no messages for its agents", call.upstream);
-            return Err(Refusal::Unsupported(detail));
-        }
+    if remote::vendor(call.upstream).is_some() {
+        let text = text.as_str();
+        remote::order(app, id, Order::Whisper { text, trigger }).await?;
+    } else {
+        let whisper = WrittenWhisper {
+            id: clock::new_id(),
+            text: text.clone(),
+            trigger,
+        };
+        let command = Command::Whisper { call: id, whisper };
+        app.fleet.command(id, command).await?;
     }
     let at = now();
     let new = NewAnnotation {

@@ -1,10 +1,11 @@
 //! Who has a call: changed by compare-and-set on its version, and what whoever carries the call
 //! has to do about it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sidetone_wire::socket::CallEventType;
 use sidetone_wire::{
-    ActionKind, Author, Call, CallId, Control, Party, TenantId, Timestamp, UserId, WatchMode,
+    ActionKind, Author, Call, CallId, Control, Party, TenantId, Timestamp, Upstream, UserId,
+    WatchMode,
 };
 use uuid::Uuid;
 
@@ -32,6 +33,7 @@ pub(crate) enum Controlled {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WantedFloor {
     pub(crate) tenant: TenantId,
+    pub(crate) upstream: Upstream,
     pub(crate) state: State,
     pub(crate) holder_name: Option<String>,
     pub(crate) muted: Vec<Party>,
@@ -116,9 +118,10 @@ async fn step(
     Ok((done.rows_affected() > 0).then_some((Step::Changed, control)))
 }
 
-/// A call is about to be over: nobody has it any more.
-pub(super) async fn end(tx: &mut Tx, call: CallId, now: Timestamp) -> Result<()> {
-    step(tx, call, Act::End, None, now).await.map(drop)
+/// A call is about to be over: nobody has it any more. Gives who has it now if that is news.
+pub(super) async fn end(tx: &mut Tx, call: CallId, now: Timestamp) -> Result<Option<Control>> {
+    let stepped = step(tx, call, Act::End, None, now).await?;
+    Ok(stepped.and_then(|(step, control)| (step == Step::Changed).then_some(control)))
 }
 
 /// The holder is lost; `true` if that changes who has the call.
@@ -290,11 +293,17 @@ impl Tenant {
         Ok(Some(parties))
     }
 
-    /// Notes that a supervisor ends a call.
-    pub(crate) async fn ends(&self, call: CallId, by: &Author, now: Timestamp) -> Result<()> {
+    /// Notes what a supervisor did to a call.
+    pub(crate) async fn acted(
+        &self,
+        call: CallId,
+        kind: ActionKind,
+        detail: &Value,
+        by: &Author,
+        now: Timestamp,
+    ) -> Result<()> {
         let mut tx = self.store.write().await?;
-        let kind = ActionKind::EndCall;
-        notes::acted(&mut tx, self.id, call, kind, by, &json!({}), now).await?;
+        notes::acted(&mut tx, self.id, call, kind, by, detail, now).await?;
         tx.commit().await
     }
 
@@ -355,7 +364,7 @@ impl Store {
     /// What whoever carries a call should do about who is heard; `None` when it is over.
     pub(crate) async fn wanted_floor(&self, call: CallId) -> Result<Option<WantedFloor>> {
         let row = sqlx::query(
-            "SELECT client_id, control_holder, control_holder_name, control_since, \
+            "SELECT client_id, upstream, control_holder, control_holder_name, control_since, \
              control_version, control_session, silenced, muted, held_since FROM calls \
              WHERE id = $1 AND ended_at IS NULL",
         )
@@ -369,6 +378,7 @@ impl Store {
             let held_since = held_since.filter(|_| holder == Holder::Agent);
             Ok(WantedFloor {
                 tenant: row.parsed("client_id")?,
+                upstream: row.parsed("upstream")?,
                 state: State {
                     holder,
                     version: row.unsigned("control_version")?,

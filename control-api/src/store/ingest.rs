@@ -17,10 +17,13 @@ use sidetone_wire::{
 use super::columns::{self, Columns as _, Statement, batches};
 use super::effects::{self, Change};
 use super::vendor::NewFetch;
-use super::{Result, Store, Tx, branches, calls, outbox, pauses, transcripts, vendor};
+use super::{
+    Result, Store, Tx, branches, calls, control, outbox, pauses, remote, transcripts, vendor,
+};
 use crate::calls::numbers::e164;
 use crate::calls::{CallUpdate, Rows, Said, State, Unheard};
 use crate::hearing;
+use crate::remote::{Reach, capabilities};
 
 /// A report of a call, on its way in.
 #[derive(Debug, Clone)]
@@ -64,6 +67,8 @@ pub(crate) struct Changed {
     pub(crate) call: Call,
     /// Whether anything that clients see of it is another.
     pub(crate) visible: bool,
+    /// A supervisor had it, and it is over.
+    pub(crate) released: bool,
     /// What changed of its transcript.
     pub(crate) transcript: Rows,
 }
@@ -229,7 +234,8 @@ async fn claim(
         statement.sql(
             " ON CONFLICT (client_id, upstream, upstream_call_id) \
              DO UPDATE SET batches = upstream_calls.batches + 1 \
-             RETURNING client_id, upstream, upstream_call_id, call_id, state, listen_url",
+             RETURNING client_id, upstream, upstream_call_id, call_id, state, listen_url, \
+             control_url",
         );
         for row in &statement.query().fetch_all(&mut **tx).await? {
             let state: State = row.json("state")?;
@@ -247,7 +253,7 @@ async fn claim(
                 unheard: Unheard::default(),
                 streams: false,
                 listen_url: row.opt_text("listen_url")?,
-                control_url: None,
+                control_url: row.opt_text("control_url")?,
             };
             touched.insert(key, call);
         }
@@ -278,6 +284,7 @@ async fn write(
         .filter_map(|call| e164(call.state.line()?))
         .collect();
     let lines = branches::lines(tx, &numbers).await?;
+    let accounts = remote::accounts(tx, touched.keys()).await?;
     let mut rows: Vec<(Key, Touched, Call)> = Vec::with_capacity(touched.len());
     for (key, call) in touched {
         let line = call.state.line().and_then(e164);
@@ -286,11 +293,14 @@ async fn write(
         let branch = branch.and_then(|line| line.branch);
         let mut after = call.before.clone().unwrap_or_else(|| unknown(&key, &call));
         call.state.project(&call.former, branch, &mut after);
-        let listen = Capability::Listen;
         let socket = call.listen_url.is_some() && hearing::is_dialled(after.upstream);
-        if (socket || call.streams) && !after.capabilities.contains(&listen) {
-            after.capabilities.push(listen);
-        }
+        after.capabilities = capabilities(Reach {
+            upstream: after.upstream,
+            listen: socket || call.streams || after.capabilities.contains(&Capability::Listen),
+            control: call.control_url.is_some(),
+            account: accounts.contains(&(key.0, key.1)),
+            goes_on: call.state.is_hearable(),
+        });
         if after.ended_at.is_none() {
             after.duration_seconds = now.ms_since(after.started_at) / 1000;
         }
@@ -298,6 +308,7 @@ async fn write(
     }
     // the one order in which everybody locks calls
     rows.sort_by_key(|(_, call, _)| call.id);
+    let released = release(tx, &mut rows, now).await?;
     put_calls(tx, &rows, now).await?;
     put_states(tx, &rows).await?;
     let segments: Vec<_> = rows
@@ -322,6 +333,7 @@ async fn write(
         changed.push(Changed {
             kind,
             visible: differs(call.before.as_ref(), &after),
+            released: released.contains(&after.id),
             call: after.clone(),
             transcript: call.rows,
         });
@@ -332,6 +344,24 @@ async fn write(
         });
     }
     Ok((changes, changed))
+}
+
+/// Takes calls that are over from the supervisors who had them; gives which.
+async fn release(
+    tx: &mut Tx,
+    rows: &mut [(Key, Touched, Call)],
+    now: Timestamp,
+) -> Result<HashSet<CallId>> {
+    let mut released = HashSet::new();
+    for (_, call, after) in rows {
+        if kind(call.before.as_ref(), after) == CallEventType::Ended
+            && let Some(control) = control::end(tx, after.id, now).await?
+        {
+            after.control = control;
+            released.insert(after.id);
+        }
+    }
+    Ok(released)
 }
 
 fn kind(before: Option<&Call>, after: &Call) -> CallEventType {

@@ -74,7 +74,7 @@ async fn a_call_in_which_somebody_is_heard_is_offered_until_a_gateway_has_it_and
         "it is in no log"
     );
     let call = admin.read(&format!("/api/calls/{id}")).await;
-    assert_eq!(call["capabilities"], json!(["listen"]));
+    assert_eq!(call["capabilities"][0], "listen");
     assert!(!call.to_string().contains("vapi.ai"));
 
     // a gateway took it, lost it, and it is offered again
@@ -106,7 +106,7 @@ async fn a_registered_call_is_offered_without_a_webhook() {
         "listenUrl": "wss://x.vapi.ai/1/listen"});
     let (status, call) = admin.post("/api/calls", &body).await;
     assert_eq!(status, StatusCode::CREATED, "{call}");
-    assert_eq!(call["capabilities"], json!(["listen"]));
+    assert_eq!(call["capabilities"][0], "listen");
     assert!(
         gateway
             .heard(|command| matches!(command, Command::Hear(_)))

@@ -39,6 +39,7 @@ mod realtime;
 mod recordings;
 mod register;
 mod relay;
+mod remote;
 mod restart;
 mod roles;
 mod sessions;

@@ -40,6 +40,7 @@ const PUBLIC: &[(&str, &str)] = &[
 fn body_of(operation: &Operation) -> Option<Value> {
     let body = match (operation.method.as_str(), operation.path.as_str()) {
         ("PUT", "/api/recordings/{id}/hold") => json!({"held": true, "reason": "a test"}),
+        ("POST", "/api/calls/{id}/transfer") => json!({"to": "+49301234567", "mode": "blind"}),
         ("POST", "/api/clients/{id}/members") => json!({"username": "nobody", "role": "agent"}),
         _ => return None,
     };

@@ -191,10 +191,33 @@ impl Dialler {
         headers: HeaderMap,
         body: impl Into<Bytes>,
     ) -> Result<Answer, DialError> {
+        self.give(Method::POST, url, headers, body.into()).await
+    }
+
+    /// The same for a change of what is there.
+    ///
+    /// # Errors
+    /// As [`Self::post`].
+    pub async fn patch(
+        &self,
+        url: &str,
+        headers: HeaderMap,
+        body: impl Into<Bytes>,
+    ) -> Result<Answer, DialError> {
+        self.give(Method::PATCH, url, headers, body.into()).await
+    }
+
+    async fn give(
+        &self,
+        method: Method,
+        url: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Answer, DialError> {
         let began = clock::now();
         let target = target::check(url, Kind::Http, &self.policy)?;
-        let request = self.client.request(Method::POST, target.url.clone());
-        let request = request.headers(headers).body(body.into());
+        let request = self.client.request(method, target.url.clone());
+        let request = request.headers(headers).body(body);
         let response = self.send(request, &target, began).await?;
         if is_redirect(response.status().as_u16()) {
             return Err(DialError::Redirected { host: target.host });

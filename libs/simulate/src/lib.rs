@@ -8,6 +8,7 @@
 mod call;
 mod client;
 pub mod clip;
+pub mod control;
 pub mod conversation;
 pub mod listen;
 pub mod load;

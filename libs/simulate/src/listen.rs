@@ -203,6 +203,11 @@ impl Listening {
     pub fn end(&self) {
         self.over.cancel();
     }
+
+    /// What ends it when it is cancelled.
+    pub(crate) fn over(&self) -> CancellationToken {
+        self.over.clone()
+    }
 }
 
 impl Drop for Listening {

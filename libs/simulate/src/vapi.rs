@@ -15,6 +15,8 @@ pub struct VapiCall {
     pub outbound: bool,
     /// Where it is heard, if not at Vapi.
     pub listen_url: Option<String>,
+    /// Where it takes orders, if not at Vapi.
+    pub control_url: Option<String>,
     /// When it was made, in milliseconds since 1970.
     pub created_ms: i64,
     /// What is said in turn, the assistant first.
@@ -35,6 +37,7 @@ impl VapiCall {
             line: "+4930999999".to_owned(),
             outbound: false,
             listen_url: None,
+            control_url: None,
             created_ms,
             lines: [
                 "Hello, how can I help?",
@@ -91,6 +94,8 @@ impl VapiCall {
         let host = "wss://phone-call-websocket.aws-us-west-2-backend-production1.vapi.ai";
         let listen_url = format!("{host}/{}/listen", self.id);
         let listen_url = self.listen_url.as_ref().unwrap_or(&listen_url);
+        let control_url = format!("{}/{}/control", host.replace("wss", "https"), self.id);
+        let control_url = self.control_url.as_ref().unwrap_or(&control_url);
         let mut message = json!({
             "type": kind,
             "timestamp": self.created_ms + after_ms,
@@ -99,7 +104,7 @@ impl VapiCall {
                 "assistantId": "assistant-1", "createdAt": self.created_ms,
                 "monitor": {
                     "listenUrl": listen_url,
-                    "controlUrl": format!("{}/{}/control", host.replace("wss", "https"), self.id),
+                    "controlUrl": control_url,
                 },
             },
             "assistant": {"name": "Aria"},

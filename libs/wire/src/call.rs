@@ -192,6 +192,13 @@ words! {
         /// Send DTMF.
         Dtmf = "dtmf",
     }
+    /// How a call is sent elsewhere.
+    TransferMode {
+        /// At once, whoever answers there.
+        Blind = "blind",
+        /// After a word with whoever answers.
+        Attended = "attended",
+    }
     /// How a supervisor takes part.
     WatchMode {
         /// Hears the call.

@@ -36,7 +36,7 @@ pub use audit::{AuditPhase, AuditRow, AuditVerdict, Disagreement, DisagreementKi
 pub use branch::{Branch, BranchPulse, PhoneNumber};
 pub use call::{
     Call, CallStatus, Capability, Consent, Control, Direction, EndClass, EndReason, Levels, Party,
-    RecordingFlag, RecordingState, Upstream, WatchMode, Watcher,
+    RecordingFlag, RecordingState, TransferMode, Upstream, WatchMode, Watcher,
 };
 pub use campaign::Campaign;
 pub use command::{

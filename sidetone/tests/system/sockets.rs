@@ -5,6 +5,7 @@ use std::time::Duration;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use sidetone_service::clock;
+use sidetone_simulate::control::VapiLine;
 use sidetone_simulate::listen::{Listening, Manner, Tones};
 use sidetone_simulate::vapi::VapiCall;
 use sidetone_simulate::webhook::Signing;
@@ -14,6 +15,8 @@ use crate::office::{self, AGENT, CUSTOMER};
 use crate::sound::Stereo;
 
 const SECRET: &str = "a-secret-of-the-tenants";
+/// What whoever the customer is sent to says, in Hz.
+const SUPERVISOR: f64 = 1700.0;
 /// From the first frame to its being known what it is, and being recorded.
 const DECIDED_MS: i64 = 1_500;
 
@@ -50,7 +53,7 @@ async fn a_call_on_vapi_is_listed_heard_and_recorded_like_one_in_a_room() {
         (&call["upstream"], &call["status"]),
         (&json!("vapi"), &json!("connected"))
     );
-    assert_eq!(call["capabilities"], json!(["listen"]));
+    assert_eq!(call["capabilities"][0], "listen");
     let path = format!("/api/calls/{}", id(&call));
     user.until("the recording's light", &path, |call| {
         (call["recording"]["state"] == "recording").then_some(())
@@ -95,4 +98,70 @@ async fn a_call_on_vapi_is_listed_heard_and_recorded_like_one_in_a_room() {
     let stretch = (DECIDED_MS, length_ms as i64 - 600);
     Stereo::says(&sound.left, CUSTOMER, AGENT, stretch);
     Stereo::says(&sound.right, AGENT, CUSTOMER, stretch);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_takeover_of_a_call_on_vapi_moves_the_sound_to_the_supervisor_and_names_no_url() {
+    let _machine = office::shared().await;
+    let livekit = LivekitServer::start().await.unwrap();
+    let system = office::start(&livekit).await;
+    let user = system.login().await;
+    let account = json!({"kind": "vapi", "name": "Main",
+        "webhook": {"scheme": "hmac", "secret": SECRET}});
+    user.ask(Method::POST, "/api/connections", &account).await;
+    let profile = json!({"forwarding_number": "+49301234567"});
+    user.ask(Method::PUT, "/api/me/profile", &profile).await;
+    let tones = Tones {
+        customer: CUSTOMER,
+        agent: AGENT,
+    };
+    let line = VapiLine::start(tones, SUPERVISOR, None).await.unwrap();
+    let mut vapi = VapiCall::new("v-1", clock::wall() - 5_000);
+    vapi.listen_url = Some(line.listen_url());
+    vapi.control_url = Some(line.control_url());
+    says(&system, &vapi.status("in-progress", 4_000)).await;
+    let call = user
+        .until("the call", "/api/calls/active", |page| {
+            page["items"].as_array()?.first().cloned()
+        })
+        .await;
+    let path = format!("/api/calls/{}", id(&call));
+    user.until("the call to be heard", &path, |call| {
+        (call["recording"]["state"] == "recording").then_some(())
+    })
+    .await;
+    let grant = user.listen(&id(&call)).await;
+    let ear = ToneListener::join(&grant.url, grant.token.clone(), 100)
+        .await
+        .unwrap();
+    let agents = format!("{}/agent", id(&call));
+    let hears = async |what: &str, hz: f64, no: f64| {
+        wait_for(what, office::DEADLINE, || async {
+            ear.hears(&agents, hz) && !ear.hears(&agents, no)
+        })
+        .await;
+    };
+    hears("the assistant", AGENT, SUPERVISOR).await;
+    let mut answers = vec![call];
+    let act = async |act: &str| {
+        let path = format!("{path}/{act}");
+        user.ask(Method::POST, &path, &Value::Null).await
+    };
+    answers.push(act("takeover").await);
+    hears("the supervisor in its place", SUPERVISOR, AGENT).await;
+    assert_eq!(line.transferred().unwrap()["number"], "+49301234567");
+    answers.push(act("handback").await);
+    hears("the assistant again", AGENT, SUPERVISOR).await;
+    answers.push(act("end").await);
+    answers.push(user.read(&path).await);
+    assert!(line.is_over());
+    let hosts = [line.listen_url(), line.control_url()].map(|url| {
+        let host = url.split('/').nth(2);
+        host.unwrap().to_owned()
+    });
+    for answer in answers {
+        let text = answer.to_string();
+        let told = hosts.iter().find(|host| text.contains(*host));
+        assert_eq!(told, None, "{text}");
+    }
 }

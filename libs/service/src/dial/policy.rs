@@ -115,6 +115,19 @@ impl Policy {
         })
     }
 
+    /// For acts on a vendor's live calls, for which a person waits: as [`Self::live`], but answers
+    /// come within 4 seconds. `None` for a vendor that is not known.
+    pub fn acts(vendor: &str, loopback: bool) -> Option<Self> {
+        let policy = Self::live(vendor, loopback)?;
+        let limits = Limits {
+            connect: Duration::from_secs(3),
+            answer: Duration::from_secs(4),
+            total: Duration::from_secs(4),
+            ..policy.limits
+        };
+        Some(Self { limits, ..policy })
+    }
+
     /// For targets of webhooks, which a tenant's administrator names: any public host, answers up
     /// to 1 MiB within 15 seconds, no redirects.
     pub const fn webhooks(loopback: bool) -> Self {

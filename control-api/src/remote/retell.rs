@@ -1,0 +1,41 @@
+//! Retell's API of live calls. A takeover there ends the agent for good and needs a voice in
+//! Retell's own room: it is not offered.
+
+use secrecy::ExposeSecret as _;
+use serde_json::json;
+use sidetone_wire::{Capability, Upstream};
+
+use super::{Ask, Order, Trouble, ask};
+use crate::app::App;
+use crate::credentials::{self, API_KEY};
+use crate::store::Line;
+
+/// What can be done with a tenant's key.
+pub(super) const ABLE: &[Capability] = &[Capability::WhisperText, Capability::End];
+
+const ORIGIN: &str = "https://api.retellai.com";
+
+pub(super) async fn give(app: &App, line: &Line, order: Order<'_>) -> Result<(), Trouble> {
+    let upstream = Upstream::Retell;
+    let id = &line.upstream_call_id;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    if id.is_empty() || !id.chars().all(plain) {
+        // none of Retell's, and it must not lead elsewhere
+        return Err(Trouble::Gone(upstream));
+    }
+    let (how, path, body) = match order {
+        Order::Whisper { text, trigger } => (
+            Ask::Patch,
+            format!("/v2/update-live-call/{id}"),
+            json!({"call_control": {"additional_context": text, "trigger_response": trigger}}),
+        ),
+        Order::End => (Ask::Post, format!("/v2/stop-call/{id}"), json!({})),
+        Order::Silence { .. } | Order::Transfer { .. } => return Err(Trouble::Unable(upstream)),
+    };
+    let key = credentials::key(app, line.tenant, upstream, API_KEY).await?;
+    let key = key.ok_or(Trouble::NoKey(upstream, API_KEY))?;
+    let origin = key.api_url.as_deref().unwrap_or(ORIGIN);
+    let url = format!("{}{path}", origin.trim_end_matches('/'));
+    let by = (&app.remote.retell, upstream);
+    ask(by, how, &url, Some(key.secret.expose_secret()), &body).await
+}
