@@ -8,6 +8,7 @@
 
 pub(crate) mod destination;
 pub(crate) mod numbers;
+pub(crate) mod obstacles;
 pub(crate) mod reason;
 pub(crate) mod state;
 pub(crate) mod subtitles;
@@ -16,6 +17,7 @@ pub(crate) mod unheard;
 pub(crate) mod update;
 
 pub(crate) use destination::Destination;
+pub(crate) use obstacles::obstacles;
 pub(crate) use reason::End;
 pub(crate) use state::State;
 pub(crate) use transcript::{Layer, Rows, Said, Spoken};

@@ -103,6 +103,25 @@ test("a supervisor listens, whispers, barges in, takes the call over and hands i
   expect(await places(page)).toEqual(before);
 });
 
+test("the agent is written to, in one's own words and with a quick message", async ({ page }) => {
+  await logIn(page);
+  const items = [{ text: "Offer ten percent.", label: "10 %" }];
+  expect((await ask(page, "PUT", "/api/whisper-pills", { items })).status).toBe(200);
+  const { id: callId } = await freshCall(page);
+  await open(page, callId);
+  await expect(page.getByTestId("watching")).toHaveText("Nobody watches this call.");
+  const before = await places(page);
+  await consoleOf(page).getByLabel("Write to the agent").fill("Slow down.");
+  await button(page, "Send").click();
+  const written = page.getByTestId("written");
+  await expect(written).toHaveText("The agent has it: Slow down.");
+  await button(page, "10 %").click();
+  await expect(written).toHaveText("The agent has it: Offer ten percent.");
+  expect(await places(page)).toEqual(before);
+  await page.getByRole("tab", { name: "Notes" }).click();
+  await expect(page.getByTestId("panel").getByText("Slow down.").last()).toBeVisible();
+});
+
 test("of two supervisors one has the call, and the other reads who was faster and listens on", async ({
   page,
   browser,

@@ -126,8 +126,9 @@ async fn able(app: &App, caller: &Caller, id: CallId, needed: Capability) -> Res
     }
     if !call.capabilities.contains(&needed) {
         let upstream = call.upstream;
+        let why = call.incapable.get(&needed).cloned();
         let detail = format!("{needed} is not possible now on a call at {upstream}");
-        return Err(Refusal::Unsupported(detail));
+        return Err(Refusal::Unsupported(why.unwrap_or(detail)));
     }
     Ok(())
 }

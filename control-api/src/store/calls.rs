@@ -1,6 +1,6 @@
 //! Calls as their tenant sees them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use sidetone_wire::socket::CallEventType;
 use sidetone_wire::{
@@ -12,6 +12,7 @@ use sqlx::any::AnyRow;
 use super::columns::{Columns as _, Statement, batches, contains};
 use super::effects::{self, Change};
 use super::{Result, Store, Tenant, Tx, control, takes, watchers};
+use crate::calls::obstacles;
 
 /// Columns of a call, with its newest stored recording.
 const CALL: &str = "SELECT c.id, c.client_id, c.branch_id, c.upstream, c.upstream_call_id, \
@@ -71,7 +72,7 @@ fn call(row: &AnyRow, now: Timestamp) -> Result<Call> {
         _ => None,
     };
     let stored: Option<RecordingId> = row.opt_parsed("stored_recording")?;
-    Ok(Call {
+    let mut call = Call {
         id: row.parsed("id")?,
         client_id: row.parsed("client_id")?,
         branch_id: row.opt_text("branch_id")?,
@@ -118,10 +119,13 @@ fn call(row: &AnyRow, now: Timestamp) -> Result<Call> {
             None => row.json("capabilities")?,
             Some(_) => Vec::new(),
         },
+        incapable: BTreeMap::new(),
         degraded: row.opt_text("degraded")?.filter(|_| ended_at.is_none()),
         listen_proxy_url: None,
         recording_stored_url: stored.map(super::recordings::audio_url),
-    })
+    };
+    call.incapable = obstacles(&call);
+    Ok(call)
 }
 
 impl CallFilter {

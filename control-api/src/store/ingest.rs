@@ -21,7 +21,7 @@ use super::{
     Result, Store, Tx, branches, calls, control, outbox, pauses, remote, transcripts, vendor,
 };
 use crate::calls::numbers::e164;
-use crate::calls::{CallUpdate, Rows, Said, State, Unheard};
+use crate::calls::{CallUpdate, Rows, Said, State, Unheard, obstacles};
 use crate::hearing;
 use crate::remote::{Reach, capabilities};
 
@@ -301,6 +301,7 @@ async fn write(
             account: accounts.contains(&(key.0, key.1)),
             goes_on: call.state.is_hearable(),
         });
+        after.incapable = obstacles(&after);
         if after.ended_at.is_none() {
             after.duration_seconds = now.ms_since(after.started_at) / 1000;
         }
@@ -434,6 +435,7 @@ fn unknown(key: &Key, call: &Touched) -> Call {
         current_speaker: None,
         campaign: None,
         capabilities: Vec::new(),
+        incapable: BTreeMap::new(),
         degraded: None,
         listen_proxy_url: None,
         recording_stored_url: None,

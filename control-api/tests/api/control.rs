@@ -417,6 +417,12 @@ async fn what_an_upstream_cannot_do_is_refused_and_not_tried() {
         .admin
         .eventually(&path, |call| call["capabilities"] == only)
         .await;
+    let why = office.call().await["incapable"].clone();
+    assert_eq!(
+        why["takeover"],
+        "There is no customer in the call to take over from."
+    );
+    assert_eq!(why.as_object().unwrap().len(), Capability::ALL.len() - 1);
     let before = office.gateway.commands().len();
     let acts = [
         ("takeover", json!(null)),
@@ -431,6 +437,8 @@ async fn what_an_upstream_cannot_do_is_refused_and_not_tried() {
         let (status, body) = office.sue.post(&office.path(act), &body).await;
         let expected = (StatusCode::CONFLICT, "unsupported_by_upstream");
         assert_eq!((status, code(&body)), expected, "{act}");
+        let told = why.as_object().unwrap().values();
+        assert!(told.into_iter().any(|why| *why == body["detail"]), "{body}");
     }
     assert_eq!(office.gateway.commands().len(), before);
 }

@@ -248,6 +248,7 @@ async fn a_call_that_vapi_forwarded_and_ended_belongs_to_nobody() {
         (&call["status"], &call["control"]["holder"]),
         (&json!("ended"), &json!("agent"))
     );
+    assert_eq!(call["incapable"], Value::Null);
     let (status, body) = line.act("handback", Value::Null).await;
     assert_eq!((status, code(&body)), (StatusCode::CONFLICT, "call_ended"));
 }

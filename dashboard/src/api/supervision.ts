@@ -1,3 +1,4 @@
+import type { Annotation } from "@/wire/Annotation";
 import type { Call } from "@/wire/Call";
 import type { Control } from "@/wire/Control";
 import type { ControlAnswer } from "@/wire/ControlAnswer";
@@ -7,6 +8,7 @@ import type { TalkMode } from "@/wire/TalkMode";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { patchesOf } from "@/realtime/patches";
 import { request } from "./client";
+import { patchAnnotation } from "./notes";
 
 /** An answer that takes longer is a failure: the other side is in a conversation. */
 const ANSWER_WITHIN_MS = 15_000;
@@ -40,6 +42,26 @@ function useShow() {
     patches.upsert(call);
     patches.flush();
   };
+}
+
+/** Takes a call over by telephone: its upstream sends the customer there. */
+export function useTakeOverByPhone(callId: string) {
+  const patches = patchesOf(useQueryClient());
+  return useMutation({
+    networkMode: "always",
+    mutationFn: () => takeOver(callId),
+    onSuccess: (control) => patches.control(callId, control),
+  });
+}
+
+/** Writes to the agent alone. */
+export function useWhisper(callId: string) {
+  const client = useQueryClient();
+  return useMutation({
+    networkMode: "always",
+    mutationFn: (text: string) => act<Annotation>(callId, "whisper", { text }),
+    onSuccess: (written) => patchAnnotation(client, written),
+  });
 }
 
 /** Mutes a party towards the others in the call, or lets it be heard again. */

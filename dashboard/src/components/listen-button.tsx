@@ -11,7 +11,8 @@ import type { Me } from "@/wire/Me";
 /** Why a call cannot be listened to; `undefined` when it can. */
 export function whyNot(call: Call, me: Me): string | undefined {
   if (!maySupervise(me)) return "Only supervisors and admins can listen.";
-  if (!call.capabilities.includes("listen")) return "This upstream gives no audio to listen to.";
+  if (!call.capabilities.includes("listen"))
+    return call.incapable?.listen ?? "This upstream gives no audio to listen to.";
   return undefined;
 }
 

@@ -7,15 +7,16 @@ import { attemptTrouble, holderText, obstacle } from "./supervision-words";
 const me = meOf({ id: "me" });
 
 test("what can be done has no obstacle, and what cannot says why", () => {
-  const call = callOf({ capabilities: ["listen", "barge", "takeover"] });
+  const incapable = { whisper_voice: "There is no agent in the call to whisper to." };
+  const call = callOf({ capabilities: ["listen", "barge", "takeover"], incapable });
   expect(obstacle(call, me, "takeover")).toBeUndefined();
   expect(obstacle(call, me, "whisper_voice")).toContain("no agent in the call");
   expect(obstacle(call, meOf({ role: "auditor" }), "takeover")).toContain("Only supervisors");
 });
 
-test("an upstream that allows nothing is named", () => {
+test("an upstream that gives no reason is named", () => {
   const call = callOf({ upstream: "vapi", capabilities: ["listen"] });
-  expect(obstacle(call, me, "takeover")).toBe("Vapi does not allow taking a call over from here.");
+  expect(obstacle(call, me, "takeover")).toBe("Vapi does not allow that from here now.");
 });
 
 test("who has the call is said from where one sits", () => {
@@ -34,6 +35,8 @@ test("a refusal says what it means and what to do", () => {
   expect(attemptTrouble("handback", conflict)).toContain("Only they or an admin");
   const late = new ApiError(504, "gateway_timeout", "x");
   expect(attemptTrouble("whisper", late)).toContain("Try again. Your whisper was not heard.");
+  const nowhere = new ApiError(409, "forwarding_number_missing", "x");
+  expect(attemptTrouble("takeover", nowhere)).toMatch(/forwarding number .* The agent keeps/);
   const unconfirmed = new ApiError(503, "hand_back_unconfirmed", "x");
   expect(attemptTrouble("handback", unconfirmed)).not.toContain("You still have");
 });

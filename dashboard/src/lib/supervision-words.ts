@@ -9,34 +9,23 @@ import { upstreamName } from "./call-words";
 /** Acts of the console. */
 export type ConsoleAct = Extract<
   Capability,
-  "whisper_voice" | "barge" | "takeover" | "hand_back" | "mute_agent" | "mute_customer" | "end"
+  | "whisper_text"
+  | "whisper_voice"
+  | "barge"
+  | "takeover"
+  | "hand_back"
+  | "mute_agent"
+  | "mute_customer"
+  | "end"
 >;
-
-/** What is missing while the upstream could do it. */
-const MISSING: Partial<Record<ConsoleAct, string>> = {
-  whisper_voice: "There is no agent in the call to whisper to.",
-  takeover: "There is no customer in the call to take over from.",
-  mute_agent: "There is no agent in the call.",
-  mute_customer: "There is no customer in the call.",
-};
-
-const WITHOUT: Record<ConsoleAct, string> = {
-  whisper_voice: "whispering by voice",
-  barge: "speaking in a call",
-  takeover: "taking a call over",
-  hand_back: "handing a call back",
-  mute_agent: "muting an agent",
-  mute_customer: "muting a customer",
-  end: "ending a call",
-};
 
 /** Why an act cannot be done to a call now; `undefined` when it can. */
 export function obstacle(call: Call, me: Me, act: ConsoleAct): string | undefined {
   if (!maySupervise(me)) return "Only supervisors and admins can do this.";
   if (call.capabilities.includes(act)) return undefined;
-  // whoever can speak in the call at all misses a party, and not a feature of the upstream
-  const missing = call.capabilities.includes("barge") ? MISSING[act] : undefined;
-  return missing ?? `${upstreamName(call.upstream)} does not allow ${WITHOUT[act]} from here.`;
+  return (
+    call.incapable?.[act] ?? `${upstreamName(call.upstream)} does not allow that from here now.`
+  );
 }
 
 /** Whether this person has the call, in whatever window. */
@@ -52,11 +41,12 @@ export function holderText(control: Control, me: Me, here: boolean): string {
 
 /** What a supervisor tried. */
 export type Attempt =
-  "arm" | "whisper" | "barge" | "silence" | "takeover" | "handback" | "mute" | "end";
+  "arm" | "whisper" | "write" | "barge" | "silence" | "takeover" | "handback" | "mute" | "end";
 
 const UNDONE: Record<Attempt, string> = {
   arm: "Your microphone was not armed. Nobody heard you.",
   whisper: "Your whisper was not heard.",
+  write: "Whether the agent has it is not known.",
   barge: "You were not heard.",
   silence: "Your microphone is silent here. Disarm it if that does not pass.",
   takeover: "The agent keeps the call. You go on listening.",
@@ -68,7 +58,10 @@ const UNDONE: Record<Attempt, string> = {
 const ADVICE: Partial<Record<string, string>> = {
   call_ended: "The call has ended.",
   gateway_timeout: "The gateway did not answer in time. Try again.",
-  call_not_live: "The call is moving to another gateway. Try again in a moment.",
+  call_not_live: "The call is out of reach: it has ended, or is moving to another gateway.",
+  forwarding_number_missing:
+    "Set your forwarding number in your profile first: that is where the customer is sent.",
+  upstream_timeout: "The upstream did not answer in time.",
 };
 
 /** What went wrong, what that means, and what to do. */

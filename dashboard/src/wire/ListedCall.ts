@@ -147,6 +147,10 @@ campaign?: string,
  */
 capabilities: Array<Capability>, 
 /**
+ * What may not be done to it now, each with why, for people; absent when it is over.
+ */
+incapable?: { [key in Capability]?: string }, 
+/**
  * Why it is not heard as it should be, for the operator; absent while it is.
  */
 degraded?: string, 

@@ -1,5 +1,7 @@
 //! The call object: what `GET /api/calls/{id}`, lists and `call-upsert` carry.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use utoipa::ToSchema;
@@ -371,6 +373,11 @@ pub struct Call {
     pub campaign: Option<String>,
     /// What may be done to it.
     pub capabilities: Vec<Capability>,
+    /// What may not be done to it now, each with why, for people; absent when it is over.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    #[ts(optional, as = "Option<BTreeMap<Capability, String>>")]
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    pub incapable: BTreeMap<Capability, String>,
     /// Why it is not heard as it should be, for the operator; absent while it is.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub degraded: Option<String>,

@@ -57,6 +57,7 @@ fn nobody() -> Call {
         current_speaker: None,
         campaign: None,
         capabilities: Vec::new(),
+        incapable: BTreeMap::new(),
         degraded: None,
         listen_proxy_url: None,
         recording_stored_url: None,

@@ -21,6 +21,7 @@ afterEach(() => {
 
 const ALL: Capability[] = [
   "listen",
+  "whisper_text",
   "whisper_voice",
   "barge",
   "takeover",
@@ -99,6 +100,12 @@ function stage(over: Partial<Call> = {}, role: Role = "supervisor") {
     [`POST ${path}/mute`]: () => Response.json({ ...call, muted: ["agent"] }),
     [`POST ${path}/end`]: () =>
       Response.json({ code: "gateway_timeout", detail: "x" }, { status: 504 }),
+    [`POST ${path}/whisper`]: (body) =>
+      Response.json({ id: "a", callId: call.id, kind: "whisper_pill", ...(body as object) }),
+    [`POST ${path}/takeover`]: () =>
+      Response.json({ code: "forwarding_number_missing", detail: "x" }, { status: 409 }),
+    "GET /api/whisper-pills": () =>
+      Response.json({ items: [{ text: "Offer ten percent.", label: "10 %" }], nextCursor: null }),
   });
   return { call, told, answers, sent };
 }
@@ -152,7 +159,7 @@ test("a refused microphone says what to do, and nothing was done", async () => {
 
 test("what cannot be done now is there, and cannot be pressed", async () => {
   const { told, sent } = stage({ capabilities: ["listen", "barge"] });
-  for (const name of ["Whisper", "Take over", /^Mute agent/, "End call"]) {
+  for (const name of ["Whisper", "Take over", /^Mute agent/, "End call", "Send"]) {
     expect(button(name).getAttribute("aria-disabled")).toBe("true");
     await userEvent.click(button(name));
   }
@@ -197,6 +204,41 @@ test("a party is muted for everybody, and an end is confirmed and stays open if 
   const alert = await screen.findByRole("alert");
   await act(() => Promise.resolve());
   expect(alert.textContent).toContain("The call goes on.");
+});
+
+test("the agent is written to in one's own words, and with a quick message", async () => {
+  const { sent } = stage();
+  const field = screen.getByLabelText<HTMLInputElement>("Write to the agent");
+  await userEvent.type(field, " Slow down. {Enter}");
+  await vi.waitFor(() => expect(field.value).toBe(""));
+  expect(screen.getByTestId("written").textContent).toBe("The agent has it: Slow down.");
+  await userEvent.click(await screen.findByRole("button", { name: "10 %" }));
+  await vi.waitFor(() => expect(sent.length).toBe(2));
+  expect(sent.map(([, , body]) => body)).toEqual([
+    { text: "Slow down." },
+    { text: "Offer ten percent." },
+  ]);
+});
+
+test("what the API says is missing is what one reads, and who watches is named", () => {
+  const incapable = { whisper_text: "Nobody is in the call yet." };
+  const watchers = [{ userId: "ada", name: "Ada", mode: "whisper" as const }];
+  stage({ capabilities: ["listen"], incapable, watchers });
+  expect(screen.getByPlaceholderText("Nobody is in the call yet.")).toBeTruthy();
+  expect(screen.getByTestId("watching").textContent).toBe("Watching: Ada whispers");
+});
+
+test("a call at a vendor is taken over by telephone, and says what is missing for it", async () => {
+  const { told, sent, call } = stage({ upstream: "vapi" });
+  await userEvent.click(button("Take over"));
+  const dialog = await screen.findByRole("dialog", { name: "Take the call over?" });
+  expect(dialog.textContent).toContain("Vapi sends Cleo to your forwarding number");
+  await userEvent.click(button("Take over"));
+  await vi.waitFor(() =>
+    expect(dialog.querySelector("[role=alert]")?.textContent).toContain("Set your forwarding"),
+  );
+  expect(told).toEqual([]);
+  expect(sent.map(([, path]) => path)).toEqual([`/api/calls/${call.id}/takeover`]);
 });
 
 test("every name contains what is seen", () => {

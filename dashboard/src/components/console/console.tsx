@@ -1,12 +1,12 @@
 import { Ear, Hand, Megaphone, MicOff, PhoneOff, Undo2, UserRound, VolumeX } from "lucide-react";
 import { useState } from "react";
-import { useEndCall, useMuteParty } from "@/api/supervision";
+import { useEndCall, useMuteParty, useTakeOverByPhone } from "@/api/supervision";
 import { useSpeaking, useTalker } from "@/audio/context";
 import type { HeardParty } from "@/audio/listener";
 import type { Speaking } from "@/audio/talker";
 import { Confirm } from "@/components/ui/confirm";
 import { useActs } from "@/lib/acts";
-import { agentLabel, customerLabel } from "@/lib/call-words";
+import { agentLabel, customerLabel, upstreamName } from "@/lib/call-words";
 import { useHeldKey, useKeys } from "@/lib/keys";
 import { attemptTrouble, isHolder, obstacle, type ConsoleAct } from "@/lib/supervision-words";
 import type { Call } from "@/wire/Call";
@@ -14,6 +14,8 @@ import type { Me } from "@/wire/Me";
 import { ActButton } from "./act-button";
 import { MicrophoneRow } from "./microphone-row";
 import { StatusLine } from "./status-line";
+import { Watching } from "./watching";
+import { Write } from "./write";
 
 interface Props {
   call: Call;
@@ -51,7 +53,13 @@ export function Console({ call, me }: Props) {
         />
       </div>
       <StatusLine call={call} me={me} speaking={speaking} trouble={trouble} />
-      <TakeOver call={call} speaking={speaking} open={asked === "takeover"} onClose={close} />
+      <Write key={call.id} call={call} me={me} />
+      <Watching watchers={call.watchers} me={me} />
+      {call.upstream === "livekit" ? (
+        <TakeOver call={call} speaking={speaking} open={asked === "takeover"} onClose={close} />
+      ) : (
+        <TakeOverByPhone call={call} me={me} open={asked === "takeover"} onClose={close} />
+      )}
       <End call={call} open={asked === "end"} onClose={close} />
     </section>
   );
@@ -208,6 +216,29 @@ function TakeOver({
       pending={speaking?.act === "takeover"}
       error={tried && speaking?.act === undefined ? speaking?.error : undefined}
       onConfirm={() => void confirm()}
+    />
+  );
+}
+
+/** At a vendor: the customer is sent to one's telephone. */
+function TakeOverByPhone({ call, me, open, onClose }: DialogProps & Pick<Props, "me">) {
+  const take = useTakeOverByPhone(call.id);
+  const close = () => {
+    take.reset();
+    onClose();
+  };
+  const where = me.forwardingNumber ?? "your forwarding number, which is not set yet";
+  return (
+    <Confirm
+      open={open}
+      onOpenChange={(next) => !next && close()}
+      title="Take the call over?"
+      description={`${agentLabel(call)} is muted, and ${upstreamName(call.upstream)} sends ${customerLabel(call)} to ${where}. ${upstreamName(call.upstream)} may end the agent's part for good then.`}
+      act="Take over"
+      destroys={false}
+      pending={take.isPending}
+      error={take.isError ? attemptTrouble("takeover", take.error) : undefined}
+      onConfirm={() => take.mutate(undefined, { onSuccess: close })}
     />
   );
 }
