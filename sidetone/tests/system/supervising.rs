@@ -13,6 +13,8 @@ use crate::sound::Stereo;
 
 /// What supervisors say, in Hz: no harmonic of the others.
 const SUPERVISOR: f64 = 1700.0;
+/// What somebody says who may not.
+const FORGED: f64 = 2300.0;
 /// A tone that is heard.
 const HEARD_DBFS: f64 = -30.0;
 /// One that is not.
@@ -32,6 +34,8 @@ struct Scene {
     customer: PythonPeer,
     agent: PythonPeer,
     supervisor: PythonPeer,
+    /// The room in which the supervisor listens.
+    monitor: String,
 }
 
 impl Scene {
@@ -52,6 +56,7 @@ impl Scene {
             customer,
             agent,
             supervisor,
+            monitor: grant.room,
         }
     }
 
@@ -208,6 +213,54 @@ async fn a_process_killed_during_a_takeover_leaves_nobody_silent_and_forgets_not
     hears_no(&mut scene.customer, "agent", AGENT).await;
     scene.act("handback").await;
     hears(&mut scene.customer, "agent", AGENT).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_killed_in_any_mode_leaves_the_customer_with_the_agent_and_keeps_a_mute() {
+    let _machine = office::alone().await;
+    let livekit = LivekitServer::start().await.unwrap();
+    let mut system = office::start(&livekit).await;
+    let mut scene = Scene::new(&livekit, system.login().await).await;
+    scene.arm().await;
+    for mode in ["whisper", "barge"] {
+        scene.talk(mode).await;
+        hears(&mut scene.agent, "supervisor-", SUPERVISOR).await;
+        system.start_again().await;
+        hears_no(&mut scene.agent, "supervisor-", SUPERVISOR).await;
+        hears(&mut scene.customer, "agent", AGENT).await;
+        hears(&mut scene.agent, "customer", CUSTOMER).await;
+        scene.user.answered_call(&scene.call).await;
+    }
+    let path = format!("/api/calls/{}/mute", scene.call);
+    let muted = json!({"party": "agent", "muted": true});
+    scene.user.ask(Method::POST, &path, &muted).await;
+    hears_no(&mut scene.customer, "agent", AGENT).await;
+    system.start_again().await;
+    scene.user.answered_call(&scene.call).await;
+    hears_no(&mut scene.customer, "agent", AGENT).await;
+    let heard = json!({"party": "agent", "muted": false});
+    scene.user.ask(Method::POST, &path, &heard).await;
+    hears(&mut scene.customer, "agent", AGENT).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_microphone_that_nobody_granted_is_forwarded_nowhere() {
+    let _machine = office::alone().await;
+    let livekit = LivekitServer::start().await.unwrap();
+    let system = office::start(&livekit).await;
+    let mut scene = Scene::new(&livekit, system.login().await).await;
+    scene.arm().await;
+    // in the supervisor's own room, and with every right that LiveKit has
+    let token = Token::participant(&scene.monitor, "somebody-else");
+    let mut other = office::python(&livekit, token).await;
+    let tone = other.publish_tone("microphone", FORGED, LEVEL_DBFS);
+    tone.await.unwrap();
+    scene.talk("barge").await;
+    for peer in [&mut scene.customer, &mut scene.agent] {
+        hears(peer, "supervisor-", SUPERVISOR).await;
+        hears_no(peer, "", FORGED).await;
+        hears(peer, "supervisor-", SUPERVISOR).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
