@@ -20,7 +20,7 @@ interface Props {
 
 /** An account at a vendor: what is kept of it, and whether it works. */
 export function ConnectionCard({ connection, onEdit, onRemove }: Props) {
-  const { id, kind, name, hasCredentials, webhook, webhookUrl } = connection;
+  const { id, kind, name, hasCredentials, webhook, webhookUrl, streamUrls } = connection;
   const test = useTestConnection(id);
   return (
     <Card>
@@ -44,6 +44,18 @@ export function ConnectionCard({ connection, onEdit, onRemove }: Props) {
               Where {vendor(kind).name} must send its webhooks
             </p>
             <CopyLine text={webhookUrl} what="the webhook’s address" />
+          </div>
+        )}
+        {streamUrls !== undefined && (
+          <div className="grid gap-1">
+            <p className="text-xs text-ink-soft">
+              Where {vendor(kind).name} must bring the sound of calls that customers begin, and of
+              those that you begin. Whoever knows an address can bring calls.
+            </p>
+            <CopyLine text={streamUrls.inbound} what="the address for inbound calls" />
+            {streamUrls.outbound !== streamUrls.inbound && (
+              <CopyLine text={streamUrls.outbound} what="the address for outbound calls" />
+            )}
           </div>
         )}
         <div className="flex flex-wrap items-center gap-3">

@@ -48,6 +48,16 @@ test("an account is added with its secrets, and its webhook's address can be cop
   });
 });
 
+test("an account whose vendor brings streams shows where, for either direction", async () => {
+  const streams = "wss://calls.example.com/streams/twilio";
+  const streamUrls = { inbound: `${streams}/sts_in`, outbound: `${streams}/sts_out` };
+  const twilio: Connection = { ...retell, kind: "twilio", webhook: { scheme: "none" }, streamUrls };
+  answering({ "GET /api/connections": list(twilio) });
+  show(<Connections />);
+  await screen.findByText(streamUrls.inbound);
+  expect(screen.queryByText(streamUrls.outbound)).not.toBeNull();
+});
+
 test("changing the name leaves the secrets alone", async () => {
   const sent = answering({
     "GET /api/connections": list(retell),
