@@ -109,6 +109,7 @@ impl Listen {
     }
 
     fn place(&mut self, now: Instant) {
+        self.stream.expect(&self.blocks);
         for block in self.blocks.drain(..) {
             self.stream.push(&block, &mut self.lay.slots);
         }

@@ -12,6 +12,7 @@ use sidetone_wire::{
 };
 
 use crate::peers::Listener;
+use crate::streams::{Clicks, clicks};
 use crate::world::{DEADLINE, Taken, World, monitor_room};
 
 const CUSTOMER: f64 = 440.0;
@@ -274,6 +275,52 @@ async fn a_recording_is_as_long_as_the_call_with_what_is_late_in_its_place_and_w
             );
             let before = &pcm[(from + 100) * MS..(from + 1_500) * MS];
             assert!(level_dbfs(before, own) - level_dbfs(before, other) > 50.0);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_late_or_lost_on_a_socket_leaves_a_recording_aligned_to_20_ms() {
+    let world = World::start_alone();
+    let mut vendors = Vec::new();
+    for lost in [false, true] {
+        let stall = Stall {
+            after: Duration::from_millis(2_200),
+            lasts: Duration::from_millis(1_500),
+            lost,
+        };
+        let manner = Manner {
+            stall: Some(stall),
+            drift_ppm: 200.0,
+            jitter: Duration::from_millis(15),
+            ..Manner::default()
+        };
+        let vendor = Vendor {
+            call: CallId(clock::new_id()),
+            listening: Listening::start(Clicks, manner).await.unwrap(),
+        };
+        vendor.is_heard_by(&world).await;
+        vendors.push(vendor);
+    }
+    for vendor in vendors {
+        vendor.talks(&world, Duration::from_millis(6_500)).await;
+        let take = vendor.ends(&world).await;
+        // whoever comes into a click hears its end first
+        let whole = |party| {
+            let clicks = clicks(&take, party).into_iter();
+            clicks.filter(|at| *at > 200.0).collect::<Vec<_>>()
+        };
+        let [customer, agent] = [Party::Customer, Party::Agent].map(whole);
+        assert!(customer.len() >= 4, "{customer:?}");
+        assert_eq!(customer.len(), agent.len(), "{customer:?} {agent:?}");
+        for (customer, agent) in customer.iter().zip(&agent) {
+            // a click of another tone is as loud a little sooner
+            assert!((customer - agent).abs() <= 3.0, "{customer} and {agent} ms");
+        }
+        for at in &customer {
+            let since = at - customer[0];
+            let off = since - (since / 1_000.0).round() * 1_000.0;
+            assert!(off.abs() <= 20.0, "{off} ms off: {customer:?}");
         }
     }
 }

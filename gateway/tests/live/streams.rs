@@ -22,7 +22,7 @@ const TONES: Tones = Tones {
 const MS: usize = 48;
 
 /// A short tone at each whole second, on both sides.
-struct Clicks;
+pub(crate) struct Clicks;
 
 /// How long one is: long enough to be heard whole by any codec.
 const CLICK_SECONDS: f64 = 0.06;
@@ -101,7 +101,7 @@ async fn ended(world: &World, call: CallId) -> Taken {
 }
 
 /// When a party's clicks begin, in milliseconds.
-fn clicks(take: &Taken, party: Party) -> Vec<f64> {
+pub(crate) fn clicks(take: &Taken, party: Party) -> Vec<f64> {
     const STEP: usize = MS; // a millisecond
     let pcm = sound(take, party);
     let loud: Vec<bool> = pcm

@@ -88,6 +88,8 @@ pub(in crate::source) struct Stream {
     last: MediaTime,
     /// A new stream of packets begins.
     fresh: bool,
+    /// Where its first packet lies, if that is known better than by its arrival.
+    begins: Option<MediaTime>,
     hold: Option<Hold>,
     surplus: u64,
 }
@@ -98,7 +100,8 @@ struct Hold {
     /// How long nothing had come.
     stall: u64,
     began: MediaTime,
-    first_bytes: usize,
+    /// Where the first packet of it lies: where the least delayed of what came since says.
+    begins: MediaTime,
     bytes: Vec<u8>,
 }
 
@@ -114,6 +117,7 @@ impl Stream {
             end: MediaTime::ZERO,
             last: MediaTime::ZERO,
             fresh: true,
+            begins: None,
             hold: None,
             surplus: 0,
         }
@@ -122,6 +126,24 @@ impl Stream {
     /// What comes next follows on nothing: it is placed where it arrives.
     pub(in crate::source) fn restart(&mut self) {
         self.format = None;
+    }
+
+    /// Looks at what is about to be pushed. If a stream begins with it, its first packet lies where
+    /// the least delayed of all says.
+    pub(in crate::source) fn expect(&mut self, blocks: &[Block]) {
+        let Some(format) = blocks.first().map(|block| block.format) else {
+            return;
+        };
+        if self.format == Some(format) {
+            return;
+        }
+        let mut bytes = 0;
+        let of_it = blocks.iter().take_while(|block| block.format == format);
+        let begins = of_it.map(|block| {
+            bytes += block.bytes.len();
+            block.at - before_last_slot(format, bytes)
+        });
+        self.begins = begins.min();
     }
 
     /// Takes sound; packets that are complete go to `out`.
@@ -136,7 +158,7 @@ impl Stream {
             self.hold = Some(Hold {
                 stall,
                 began: *at,
-                first_bytes: bytes.len(),
+                begins: *at,
                 bytes: Vec::new(),
             });
         }
@@ -145,6 +167,8 @@ impl Stream {
         };
         if hold.bytes.len() + bytes.len() <= HELD_BYTES {
             hold.bytes.extend_from_slice(bytes);
+            let sooner = before_last_slot(*format, hold.bytes.len());
+            hold.begins = hold.begins.min(*at - sooner);
         } else {
             self.surplus += 1;
         }
@@ -187,9 +211,7 @@ impl Stream {
         let made_up_for = samples(hold.bytes.len()) >= since + hold.stall / 2;
         if !made_up_for {
             self.rest.clear();
-            // packets lie where they arrive, the first of several at once as much sooner
-            let first = samples(hold.first_bytes).saturating_sub(SLOT_SAMPLES);
-            let missing = (hold.began - first).since(self.end);
+            let missing = hold.begins.since(self.end);
             let rate = format.codec.clock_rate();
             self.ticks += rate.from_samples_48k(missing as i64) as u64;
         }
@@ -209,7 +231,8 @@ impl Stream {
             }
             // of several at once, all but the last could have come sooner
             let sooner = (count - 1 - n as u64) * SLOT_SAMPLES;
-            out.push(self.slot(format, bytes, at - sooner));
+            let arrival = self.begins.take().unwrap_or(at - sooner);
+            out.push(self.slot(format, bytes, arrival.min(at - sooner)));
         }
     }
 
@@ -237,6 +260,14 @@ impl Stream {
             channels,
         }
     }
+}
+
+/// How long sound is but for its last packet, in samples at 48 kHz: packets lie where they arrive,
+/// the first of several as much sooner.
+const fn before_last_slot(format: Format, bytes: usize) -> u64 {
+    let samples = (bytes / format.frame_bytes()) as i64;
+    let lasts = format.codec.clock_rate().to_samples_48k(samples) as u64;
+    lasts.saturating_sub(SLOT_SAMPLES)
 }
 
 #[cfg(test)]
@@ -322,6 +353,40 @@ mod tests {
             let last = after[after.len() - 1].at.ms();
             assert!(last.abs_diff(3_980) <= 40, "burst {burst}: at {last} ms");
         }
+    }
+
+    #[test]
+    fn a_stream_begins_where_the_least_delayed_of_what_was_held_says() {
+        let mut stream = Stream::new(1);
+        let late_us = |n: u64| 30_000_u64.saturating_sub(n * 15_000);
+        let held: Vec<Block> = (0..30)
+            .map(|n| block(FRAME, 1_000_000 + n * 20_000 + late_us(n)))
+            .collect();
+        let mut out = Vec::new();
+        stream.expect(&held);
+        for block in &held {
+            stream.push(block, &mut out);
+        }
+        let begins = begins(&out);
+        assert!(
+            (0..30).all(|n| begins[n as usize] == 1_000 + n * 20),
+            "{begins:?}"
+        );
+    }
+
+    #[test]
+    fn what_follows_on_a_loss_lies_where_the_least_delayed_of_it_says() {
+        let mut stream = Stream::new(1);
+        play(&mut stream, 0, 50, 1.0);
+        let mut after = Vec::new();
+        for n in 0..50_u64 {
+            // the first of it comes 30 ms late, the second half as much
+            let late_us = 30_000_u64.saturating_sub(n * 15_000);
+            stream.push(&block(FRAME, 3_000_000 + n * 20_000 + late_us), &mut after);
+        }
+        let begins = begins(&after);
+        assert!(begins[0].abs_diff(3_000) <= 6, "at {} ms", begins[0]);
+        assert!(begins[49].abs_diff(3_980) <= 6, "at {} ms", begins[49]);
     }
 
     #[test]
