@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::active::Active;
 use crate::alerts::Alerts;
 use crate::allowance::Allowance;
-use crate::auth::{Attempts, Origins, Passwords, Tokens, secret};
+use crate::auth::{Attempts, Origins, Passwords, Tickets, Tokens, secret};
 use crate::figures::Figures;
 use crate::inbound::accounts::Accounts;
 use crate::inbound::ingest::Ingest;
@@ -39,6 +39,7 @@ pub(crate) struct App {
     pub(crate) tokens: Tokens,
     /// How vendors that bring streams are known.
     pub(crate) streams: Streams,
+    pub(crate) tickets: Tickets,
     pub(crate) passwords: Passwords,
     pub(crate) attempts: Attempts,
     pub(crate) origins: Origins,
@@ -122,6 +123,18 @@ impl App {
         let mut metrics = self.figures.metrics(tenant, hours).await?;
         metrics.active_calls = self.active.count(tenant).await?;
         Ok(metrics)
+    }
+
+    /// Where a live call is heard by WebSocket: by this session, once, within a minute.
+    pub(crate) fn listen_proxy_url(&self, identity: &Identity, call: CallId) -> String {
+        let token = self.tickets.issue(identity, call, now());
+        let base = self.public_url.trim_end_matches('/');
+        let base = match base.split_once("://") {
+            Some(("http", rest)) => format!("ws://{rest}"),
+            Some(("https", rest)) => format!("wss://{rest}"),
+            _ => base.to_owned(),
+        };
+        format!("{base}/listen/{token}")
     }
 
     /// Adds to a call what only memory knows: how loud it is and who speaks.

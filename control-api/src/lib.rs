@@ -18,6 +18,7 @@ mod consumer;
 mod control;
 mod credentials;
 mod extract;
+mod feeds;
 mod figures;
 mod floors;
 #[doc(hidden)]
@@ -69,7 +70,7 @@ use active::Active;
 use alerts::Alerts;
 use allowance::Allowance;
 use app::{App, now, since_boot_ms};
-use auth::{Attempts, Origins, Passwords, Tokens};
+use auth::{Attempts, Origins, Passwords, Tickets, Tokens};
 use figures::Figures;
 use inbound::accounts::Accounts;
 use inbound::ingest::{self, Ingest};
@@ -142,9 +143,7 @@ pub async fn load_with(
         .context("DATABASE_URL")?;
     let passwords = Passwords::new()?;
     let first_password = first_user(&store, &passwords, settings).await?;
-    store.forget_cursors().await?;
-    store.forget_watchers().await?;
-    store.recount().await?;
+    begin_afresh(&store).await?;
     let last_beat = store.last_beat(sweeper::PART).await?;
     let listener = listen(settings.server.http).await?;
     let figures = Arc::new(Figures::default());
@@ -160,6 +159,7 @@ pub async fn load_with(
         fleet,
         tokens: Tokens::new(&settings.keys.secret_key),
         streams: Streams::new(&settings.keys.secret_key),
+        tickets: Tickets::new(&settings.keys.secret_key),
         passwords,
         attempts: Attempts::default(),
         origins: Origins::new(&settings.server.public_url, &settings.server.cors_origins),
@@ -204,6 +204,13 @@ pub async fn load_with(
         redis: link.map(|link| (link, readiness.condition("redis"))),
         first_password,
     })
+}
+
+/// Forgets what only a former process knew, and counts what there is.
+async fn begin_afresh(store: &Store) -> store::Result<()> {
+    store.forget_cursors().await?;
+    store.forget_watchers().await?;
+    store.recount().await.map(drop)
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -95,6 +95,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(r::transcript::transcript))
         .routes(routes!(r::transcript::metadata))
         .routes(routes!(r::listen::listen, r::listen::unlisten))
+        .routes(routes!(r::listen_proxy::listen))
         .routes(routes!(r::recordings::of_call))
         .routes(routes!(r::recordings::one, r::erasure::erase))
         .routes(routes!(r::erasure::hold))

@@ -23,6 +23,7 @@ pub(crate) mod export;
 pub(crate) mod feedback;
 pub(crate) mod invites;
 pub(crate) mod listen;
+pub(crate) mod listen_proxy;
 pub(crate) mod live;
 pub(crate) mod login;
 pub(crate) mod logout;

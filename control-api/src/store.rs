@@ -48,6 +48,7 @@ mod statistics;
 mod subscriptions;
 mod takes;
 mod tenants;
+mod tickets;
 mod transcripts;
 mod vendor;
 mod watchers;

@@ -131,6 +131,7 @@ pub(crate) struct Bus {
     pub(crate) record: Option<sink::Record>,
     pub(crate) level: sink::Level,
     listeners: Vec<sink::Monitor>,
+    pub(crate) proxy: sink::Proxy,
     /// One for each track that is not Opus, while a sink wants Opus of it.
     encoders: Encoders,
     pub(crate) packets: Packets,
@@ -144,6 +145,7 @@ impl Bus {
             record,
             level,
             listeners: Vec::new(),
+            proxy: sink::Proxy::default(),
             encoders: Encoders::default(),
             packets: Packets::default(),
         }
@@ -154,6 +156,7 @@ impl Bus {
     pub(crate) fn deliver(&mut self, lane: usize, party: Party, packet: &Packet) {
         self.packets.received += 1;
         self.level.write(lane, party, packet);
+        self.proxy.write(lane, party, packet);
         if self.record.is_some() {
             self.permit.want(packet.arrived);
         }
@@ -217,6 +220,7 @@ impl Bus {
         if new {
             self.show();
         }
+        self.proxy.write(lane, Party::Supervisor, packet);
         for listener in &mut self.listeners {
             if let sink::Pushed::Queued = listener.push(lane, packet) {
                 self.packets.forwarded += 1;
@@ -319,6 +323,7 @@ impl Bus {
 
     /// Takes a listener away: what it heard is withdrawn at once.
     pub(crate) fn remove_listener(&mut self, room: &MonitorRoom) {
+        self.proxy.remove(room);
         self.listeners.retain(|listener| listener.room() != room);
     }
 
@@ -338,9 +343,19 @@ impl Bus {
             self.show();
         }
         let gone = self.listeners.iter().filter(|listener| listener.has_left());
-        let gone = gone.map(|listener| listener.room().user).collect();
+        let mut gone: Vec<UserId> = gone.map(|listener| listener.room().user).collect();
         self.listeners.retain(|listener| !listener.is_closed());
+        gone.extend(self.proxy.handle_tick());
+        gone.sort_unstable();
+        gone.dedup();
+        gone.retain(|user| !self.is_heard_by(*user));
         gone
+    }
+
+    /// Whether a user listens, in whatever way.
+    fn is_heard_by(&self, user: UserId) -> bool {
+        let listens = |listener: &sink::Monitor| listener.room().user == user;
+        self.listeners.iter().any(listens) || self.proxy.feeds(user)
     }
 
     fn show(&mut self) {

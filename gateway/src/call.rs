@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sidetone_fleet::CommandRequest;
+use sidetone_fleet::{CommandRequest, FeedEnd};
 use sidetone_room::service::RoomService;
 use sidetone_room::token::Token;
 use sidetone_room::{Event as RoomEvent, JoinError, Options, Room, RtpIn, TokenSource};
@@ -31,7 +31,8 @@ use crate::live::{Live, RULE_QUEUE, Rule, Source as _};
 use crate::metrics::{self, Present};
 use crate::routes::CALL_QUEUE;
 use crate::shard::{Shard, Start};
-use crate::{Shared, sink, source};
+use crate::timer::until;
+use crate::{Sfu, Shared, sink, source};
 use errands::Errands;
 use floor::Floor;
 pub(crate) use gap::Gap;
@@ -58,6 +59,8 @@ enum Event {
     Rule(Rule),
     /// A supervisor says something.
     Said(Said),
+    /// Sound is due at listeners outside of LiveKit.
+    Due,
     /// [`TICK`] has passed.
     Tick,
     /// The call may be another gateway's.
@@ -134,14 +137,14 @@ fn join_failed(error: &JoinError) {
 
 /// Joins as the invisible listener, under a new identity for every attempt.
 fn options(shared: &Arc<Shared>, room: &str) -> Options {
-    let (credentials, name) = (shared.credentials.clone(), room.to_owned());
+    let (credentials, name) = (shared.sfu().credentials.clone(), room.to_owned());
     let token: TokenSource = Arc::new(move |_attempt| {
         let identity = format!("tap-{:016x}", random::u64());
         Token::tap(&name, &identity)
             .sign(&credentials)
             .map_err(|error| error.to_string())
     });
-    let mut options = Options::with_token_source(&shared.url, token);
+    let mut options = Options::with_token_source(&shared.sfu().url, token);
     options.pacer = shared.pacer.clone();
     options.give_up_after = GIVE_UP_AFTER;
     options
@@ -185,9 +188,7 @@ impl Tap {
     fn new(shard: Rc<Shard>, room: Box<Room>, facts: RoomFacts, fence: u64) -> Self {
         let (queue, commands) = mpsc::channel(CALL_QUEUE);
         let (answers, rules) = mpsc::channel(RULE_QUEUE);
-        let Shared {
-            url, credentials, ..
-        } = &*shard.shared;
+        let Sfu { url, credentials } = shard.shared.sfu();
         let service = RoomService::new(url, credentials);
         let (errands, running) = Errands::start(service, facts.name.clone());
         Self {
@@ -225,10 +226,12 @@ impl Tap {
                     self.handle_rule(rule);
                 }
             }
+            let due = self.ongoing.as_ref().and_then(|ongoing| ongoing.live.due());
             let event = tokio::select! {
                 biased;
                 () = lost.cancelled() => Event::LeaseLost,
                 () = drain.cancelled() => Event::Drain,
+                () = until(due) => Event::Due,
                 said = next_said(self.ongoing.as_mut()) => Event::Said(said),
                 event = self.room.next() => Event::Room(event),
                 Some(request) = self.commands.recv() => Event::Command(request),
@@ -248,6 +251,7 @@ impl Tap {
             Event::Command(request) => self.handle_command(request),
             Event::Rule(rule) => self.handle_rule(rule),
             Event::Said(said) => self.handle_said(&said),
+            Event::Due => self.handle_due(),
             Event::Tick => self.handle_tick(),
             Event::LeaseLost => {
                 // whoever has the lease says what becomes of the call
@@ -277,6 +281,12 @@ impl Tap {
     fn handle_said(&mut self, said: &Said) {
         if let Some(Ongoing { live, .. }) = &mut self.ongoing {
             live.bus.deliver_said(said);
+        }
+    }
+
+    fn handle_due(&mut self) {
+        if let Some(Ongoing { live, .. }) = &mut self.ongoing {
+            live.handle_due(clock::now());
         }
     }
 
@@ -424,7 +434,8 @@ impl Tap {
         info!(%call, class = %reason.class, code = reason.code, "the call is over");
         metrics::call_ended(reason.class.as_str());
         self.hear_everybody();
-        ongoing.finish(at.now, &self.shard);
+        let over = FeedEnd::Over(Some(reason.code.clone()));
+        ongoing.finish(at.now, &over, &self.shard);
         log.send(CallEvent::Ended {
             at: at.wall,
             reason,
@@ -436,7 +447,7 @@ impl Tap {
         // until somebody else has it nobody hears a supervisor: everybody else is heard
         self.hear_everybody();
         if let Some(ongoing) = self.ongoing.take() {
-            ongoing.finish(clock::now(), &self.shard);
+            ongoing.finish(clock::now(), &FeedEnd::Elsewhere, &self.shard);
         }
     }
 
@@ -494,8 +505,8 @@ fn leave_lane(source: &mut source::Livekit, bus: &mut Bus, lane: usize, now: Ins
 }
 
 impl Ongoing {
-    fn finish(mut self, now: Instant, shard: &Shard) {
+    fn finish(mut self, now: Instant, why: &FeedEnd, shard: &Shard) {
         self.voices.end();
-        self.live.finish(now, shard);
+        self.live.finish(now, why, shard);
     }
 }

@@ -23,6 +23,7 @@ pub(crate) async fn run(
     while let Some(request) = incoming.recv().await {
         match &request.command {
             Command::Listen { call, .. }
+            | Command::Feed { call, .. }
             | Command::Unlisten { call, .. }
             | Command::Talk { call, .. }
             | Command::SetFloor { call, .. }

@@ -18,7 +18,7 @@ use tracing::{debug, error};
 use crate::keeper::Keeper;
 use crate::link::Link;
 use crate::shard::{Placement, Start, Work};
-use crate::{JOINS_PER_SECOND, Shared, metrics};
+use crate::{JOINS_PER_SECOND, Sfu, Shared, metrics};
 use rooms::Rooms;
 pub(crate) use rooms::{Ended, Fate, ROOMS};
 
@@ -56,7 +56,8 @@ pub(crate) async fn run(
     placement: Placement,
     mut changes: mpsc::Receiver<String>,
 ) {
-    let service = RoomService::new(&shared.url, &shared.credentials);
+    let Sfu { url, credentials } = shared.sfu();
+    let service = RoomService::new(url, credentials);
     let (ended, mut endings) = mpsc::channel(ROOMS);
     let mut search = Search::new(clock::now());
     let mut starter = Starter {

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
-use sidetone_fleet::CommandRequest;
 use sidetone_fleet::ingress::Introduction;
+use sidetone_fleet::{CommandRequest, FeedEnd};
 use sidetone_service::clock;
 use sidetone_wire::{CallEvent, CallId, Command, EndReason, Party, Reply, Timestamp};
 use tokio::sync::mpsc;
@@ -26,7 +26,7 @@ use crate::shard::Shard;
 use crate::sink;
 use crate::source::Inward as Source;
 use crate::source::inward::{Adapter, Frame, Said};
-use crate::upstream::until;
+use crate::timer::until;
 use life::{Act, Life};
 use wire::{Came, Wire};
 
@@ -224,7 +224,8 @@ impl Tap {
                     return exit;
                 }
             }
-            let due = self.live.source.poll_timeout();
+            let due = [self.live.source.poll_timeout(), self.live.due()];
+            let due = due.into_iter().flatten().min();
             let event = tokio::select! {
                 biased;
                 () = lost.cancelled() => Event::Abandon,
@@ -256,6 +257,7 @@ impl Tap {
             Event::Due => {
                 self.live.source.handle_timeout(now);
                 self.deliver(now);
+                self.live.handle_due(now);
             }
             Event::Command(request) => return self.handle_command(request),
             Event::Rule(rule) => self.handle_rule(rule),
@@ -413,7 +415,12 @@ impl Tap {
             self.live.gap.handle_resumed();
         }
         let log = self.live.log.clone();
-        self.live.finish(ended.unwrap_or(now), &self.shard);
+        let why = match &exit {
+            Exit::Told => FeedEnd::Over(None),
+            Exit::Ended(_, reason) => FeedEnd::Over(Some(reason.code.clone())),
+            Exit::Abandoned => FeedEnd::Elsewhere,
+        };
+        self.live.finish(ended.unwrap_or(now), &why, &self.shard);
         let (code, farewell) = match &exit {
             Exit::Ended(at, reason) => {
                 let ago = i64::try_from((now - *at).as_millis()).unwrap_or(0);

@@ -4,8 +4,8 @@
 //! becomes a task on one of its shards: threads with a runtime of their own. The task holds an
 //! invisible connection to the room, says what happens to the call, and hands each packet, still
 //! encoded, to the call's sinks by plain method calls. The only queue on a packet's way is the one
-//! to a supervisor's monitor room. A call that lives behind a vendor's socket is such a task, too
-//! (one lease per call): the control plane says what to dial, or the vendor dials us.
+//! to a supervisor's monitor room or feed. A call that lives behind a vendor's socket is such a
+//! task, too (one lease per call): the control plane says what to dial, or the vendor dials us.
 //!
 //! **Invariants**
 //! - A call, its tap and its sinks live on one thread; there is no lock on a packet's path.
@@ -37,6 +37,7 @@ mod shard;
 mod sink;
 mod source;
 mod streams;
+mod timer;
 mod upstream;
 
 use std::sync::{Arc, OnceLock};
@@ -59,13 +60,21 @@ pub use metrics::describe as describe_metrics;
 /// takes without falling behind.
 const JOINS_PER_SECOND: u32 = 20;
 
-/// What the gateway needs to know.
+/// A LiveKit server.
 #[derive(Debug, Clone)]
-pub struct Settings {
-    /// The LiveKit server's address: `ws`, `wss`, `http` or `https`.
+pub struct Sfu {
+    /// Its address: `ws`, `wss`, `http` or `https`.
     pub url: String,
     /// Its API key and secret.
     pub credentials: Credentials,
+}
+
+/// What the gateway needs to know.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The server whose rooms are tapped, and in which supervisors listen. Without one there are
+    /// calls behind sockets only, and whoever listens does so by a feed.
+    pub livekit: Option<Sfu>,
     /// Who we are in the fleet; part of our identities in monitor rooms.
     pub node: NodeId,
     /// Threads that carry calls; 0 takes one for each core.
@@ -84,8 +93,7 @@ pub struct Gateway {
 
 /// What every part of the gateway shares. Nothing in it is touched for a packet.
 pub(crate) struct Shared {
-    pub(crate) url: String,
-    pub(crate) credentials: Credentials,
+    pub(crate) livekit: Option<Sfu>,
     pub(crate) node: NodeId,
     pub(crate) fleet: Fleet,
     pub(crate) recorder: Arc<dyn take::Recorder>,
@@ -99,6 +107,14 @@ pub(crate) struct Shared {
     pub(crate) pacer: JoinPacer,
     pub(crate) routes: routes::Routes,
     pub(crate) microphones: microphones::Microphones,
+}
+
+impl Shared {
+    /// The server of whatever is in a room.
+    pub(crate) fn sfu(&self) -> &Sfu {
+        let livekit = self.livekit.as_ref();
+        livekit.expect("rooms are looked for, and joined, on a server only")
+    }
 }
 
 /// Prepares a gateway; nothing happens before [`Gateway::run`]. The ledger is asked what may be
@@ -117,8 +133,10 @@ pub fn load(
         given => given,
     };
     let shared = Shared {
-        url: websocket_url(&settings.url),
-        credentials: settings.credentials,
+        livekit: settings.livekit.map(|livekit| Sfu {
+            url: websocket_url(&livekit.url),
+            ..livekit
+        }),
         node: settings.node,
         fleet,
         recorder,
@@ -178,12 +196,19 @@ impl Gateway {
         let Self { shared, shards } = self;
         let incoming = shared.fleet.serve(&shared.node);
         let mut shards = shard::Shards::start(&shared, shards, &lifecycle)?;
-        info!(node = %shared.node, shards = shards.len(), url = shared.url, "gateway runs");
+        let url = shared.livekit.as_ref().map(|livekit| &livekit.url);
+        info!(node = %shared.node, shards = shards.len(), url, "gateway runs");
         let (changed, changes) = mpsc::channel(directory::CHANGES);
         let (senders, placement) = (shards.senders(), shards.placement());
         drop(shared.placement.set(shards.placement())); // it runs once
         let commands = commands::run(incoming, shared.clone(), senders, placement, changed);
-        let directory = directory::run(shared.clone(), shards.placement(), changes);
+        let placement = shards.placement();
+        let directory = async {
+            match shared.livekit {
+                Some(_) => directory::run(shared.clone(), placement, changes).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             biased; // the drain ends shards too
             () = lifecycle.draining() => {}

@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use sidetone_fleet::ledger::LedgerError;
 use sidetone_fleet::take::{self, Durable};
-use sidetone_fleet::{CommandRequest, EventLog};
+use sidetone_fleet::{CommandRequest, EventLog, FeedEnd};
 use sidetone_media::{MediaTime, Packet};
 use sidetone_wire::{
-    CallEvent, CallId, Command, CommandError, MonitorRoom, Party, RecordingRule, Reply,
+    CallEvent, CallId, Command, CommandError, FeedId, FeedSound, MonitorRoom, Party, RecordingRule,
+    Reply,
 };
 use tokio::sync::mpsc;
 use tracing::info;
@@ -153,8 +154,20 @@ impl<S: Source> Live<S> {
         }
     }
 
-    /// Ends the sinks; the recording is as long as the call was until `now`.
-    pub(crate) fn finish(mut self, now: Instant, shard: &Shard) {
+    /// When [`Live::handle_due`] has something to do.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.bus.proxy.due()
+    }
+
+    /// Sends what is due to listeners outside of LiveKit.
+    pub(crate) fn handle_due(&mut self, now: Instant) {
+        self.bus.proxy.handle_due(now);
+    }
+
+    /// Ends the sinks; the recording is as long as the call was until `now`. Those who listen
+    /// outside of LiveKit are told `why`.
+    pub(crate) fn finish(mut self, now: Instant, why: &FeedEnd, shard: &Shard) {
+        self.bus.proxy.end(why);
         let at = self.source.at(now);
         if let Some((from, to)) = self.gap.end(at) {
             self.mark_gap(from, to);
@@ -171,9 +184,13 @@ impl<S: Source> Live<S> {
     pub(crate) fn handle_command(&mut self, request: CommandRequest, now: Instant, shard: &Shard) {
         let at = self.source.at(now);
         let done = match request.command.clone() {
-            Command::Listen { call, monitor } if call == self.call => {
-                Ok(self.listen(&monitor, shard))
-            }
+            Command::Listen { call, monitor } if call == self.call => self.listen(&monitor, shard),
+            Command::Feed {
+                call,
+                monitor,
+                feed,
+                sound,
+            } if call == self.call => self.feed(monitor, feed, sound, now, shard),
             Command::Unlisten { call, monitor } if call == self.call => {
                 self.bus.remove_listener(&monitor);
                 Ok(Reply::Done)
@@ -202,6 +219,7 @@ impl<S: Source> Live<S> {
                 Err(CommandError::Unsupported { detail })
             }
             Command::Listen { .. }
+            | Command::Feed { .. }
             | Command::Unlisten { .. }
             | Command::Talk { .. }
             | Command::SetFloor { .. }
@@ -220,13 +238,37 @@ impl<S: Source> Live<S> {
         request.answer(done);
     }
 
-    fn listen(&mut self, monitor: &MonitorRoom, shard: &Shard) -> Reply {
+    fn listen(&mut self, monitor: &MonitorRoom, shard: &Shard) -> Result<Reply, CommandError> {
+        let Some(monitors) = &shard.monitors else {
+            let detail = "this gateway has no LiveKit to publish in".to_owned();
+            return Err(CommandError::Unsupported { detail });
+        };
         let call = self.call;
-        let make = || sink::Monitor::new(call, shard.monitors.grant(monitor));
+        let make = || sink::Monitor::new(call, monitors.grant(monitor));
         self.bus.add_listener(monitor, make);
-        Reply::Listening {
+        Ok(Reply::Listening {
             tracks: sink::track_names(call, &self.bus.lanes),
-        }
+        })
+    }
+
+    fn feed(
+        &mut self,
+        monitor: MonitorRoom,
+        feed: FeedId,
+        sound: FeedSound,
+        now: Instant,
+        shard: &Shard,
+    ) -> Result<Reply, CommandError> {
+        // whoever asked has gone, and took the feed along
+        let feeder = shard
+            .shared
+            .fleet
+            .pick_up(feed)
+            .ok_or(CommandError::TimedOut)?;
+        let (at, feeds) = (self.source.at(now), &shard.feeds);
+        let proxy = &mut self.bus.proxy;
+        proxy.add(monitor, feeder, sound, feeds, at, now)?;
+        Ok(Reply::Done)
     }
 }
 

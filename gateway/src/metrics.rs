@@ -71,6 +71,11 @@ impl Present {
         Self::of(gauge!("gateway_monitor_rooms"))
     }
 
+    /// Somebody who listens outside of LiveKit.
+    pub(crate) fn feed() -> Self {
+        Self::of(gauge!("gateway_feeds"))
+    }
+
     fn of(gauge: Gauge) -> Self {
         gauge.increment(1.0);
         Self(gauge)
@@ -136,6 +141,10 @@ pub(crate) fn monitor_packets_dropped(count: u64) {
     counter!("gateway_monitor_packets_dropped_total").increment(count);
 }
 
+pub(crate) fn feed_cut() {
+    counter!("gateway_feeds_cut_total").increment(1);
+}
+
 pub(crate) fn rooms_left_waiting(count: usize) {
     counter!("gateway_rooms_left_waiting_total").increment(count as u64);
 }
@@ -156,6 +165,11 @@ pub fn describe() {
     describe_gauge!(
         "gateway_monitor_rooms",
         "Monitor rooms that are published in"
+    );
+    describe_gauge!("gateway_feeds", "Listeners outside of LiveKit");
+    describe_counter!(
+        "gateway_feeds_cut_total",
+        "Listeners outside of LiveKit that were cut off because they were too slow"
     );
     describe_counter!("gateway_joins_total", "Attempts to tap a room, by outcome");
     describe_counter!(

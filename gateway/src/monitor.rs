@@ -24,6 +24,7 @@ use tracing::{Instrument as _, debug, info, info_span, warn};
 
 use crate::metrics::{ForwardLatency, Present, monitor_packets_dropped};
 use crate::shard::Serial;
+use crate::timer::until;
 use crate::{Shared, pace};
 use presence::{Presence, Verdict};
 
@@ -170,11 +171,11 @@ impl Monitors {
                 .name("Sidetone gateway")
                 .attribute("sidetone.role", "gateway")
                 .attribute("sidetone.node", &node.0)
-                .sign(&shared.credentials)
+                .sign(&shared.sfu().credentials)
                 .map_err(|error| error.to_string())
         };
         StageOptions {
-            url: self.shared.url.clone(),
+            url: self.shared.sfu().url.clone(),
             token: Arc::new(token),
             audience: Audience::Only(vec![room.listener.clone()]),
             pacer: self.shared.pacer.clone(),
@@ -376,7 +377,7 @@ async fn publish(line: Rc<Line>, mut stage: Stage) {
             biased;
             () = line.wake.notified() => {}
             event = stage.next() => line.handle_event(event, &mut presence, clock::now()),
-            () = sleep_until(due) => {}
+            () = until(due) => {}
         }
     }
     *line.work.borrow_mut() = Work::default();
@@ -385,12 +386,5 @@ async fn publish(line: Rc<Line>, mut stage: Stage) {
         .is_err()
     {
         debug!("the server did not take our leave");
-    }
-}
-
-async fn sleep_until(due: Option<Instant>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(due.into()).await,
-        None => std::future::pending().await,
     }
 }

@@ -19,7 +19,7 @@ use crate::directory::Fate;
 use crate::keeper::Keeper;
 use crate::metrics::PacketCounters;
 use crate::monitor::Monitors;
-use crate::{Shared, call, inward, pace, upstream};
+use crate::{Shared, call, inward, pace, sink, upstream};
 
 /// Orders waiting at a shard. Starts are paced at a few a second, so more mean that the shard is
 /// stuck: the room goes to another one.
@@ -69,10 +69,22 @@ impl Drop for Load {
 /// What the tasks of one shard share, on its thread.
 pub(crate) struct Shard {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) monitors: Monitors,
+    /// `None` without LiveKit.
+    pub(crate) monitors: Option<Monitors>,
+    pub(crate) feeds: sink::Feeds,
     pub(crate) counters: PacketCounters,
     /// Takes are ended and rooms left when this is cancelled.
     pub(crate) drain: CancellationToken,
+}
+
+impl Shard {
+    /// Withdraws everything that a user hears.
+    fn revoke(&self, user: UserId) {
+        self.feeds.revoke(user);
+        if let Some(monitors) = &self.monitors {
+            monitors.revoke(user);
+        }
+    }
 }
 
 /// The shards of a gateway.
@@ -213,8 +225,11 @@ impl Life {
             drain,
             stop,
         } = self;
+        let livekit = shared.livekit.is_some();
+        let monitors = livekit.then(|| Monitors::new(shared.clone(), number));
         let shard = Rc::new(Shard {
-            monitors: Monitors::new(shared.clone(), number),
+            monitors,
+            feeds: sink::Feeds::default(),
             shared,
             counters: PacketCounters::new(),
             drain: drain.clone(),
@@ -226,7 +241,7 @@ impl Life {
                 Some(ended) = taps.join_next(), if !taps.is_empty() => report(ended),
                 order = queue.recv() => match order {
                     Some(ToShard::Start(start, load)) => spawn(&mut taps, &shard, *start, load),
-                    Some(ToShard::UnlistenAll(user)) => shard.monitors.revoke(user),
+                    Some(ToShard::UnlistenAll(user)) => shard.revoke(user),
                     None => break,
                 },
             }
@@ -235,7 +250,9 @@ impl Life {
             while let Some(ended) = taps.join_next().await {
                 report(ended);
             }
-            shard.monitors.left().await;
+            if let Some(monitors) = &shard.monitors {
+                monitors.left().await;
+            }
         };
         tokio::select! {
             () = left => {}

@@ -2,8 +2,10 @@
 
 mod level;
 mod monitor;
+mod proxy;
 mod record;
 
 pub(crate) use level::Level;
 pub(crate) use monitor::{Monitor, Pushed, names as track_names};
+pub(crate) use proxy::{Feeds, Proxy};
 pub(crate) use record::{Of, Record};

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
-use sidetone_fleet::CommandRequest;
+use sidetone_fleet::{CommandRequest, FeedEnd};
 use sidetone_service::clock;
 use sidetone_service::dial::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use sidetone_service::dial::{DialError, Dialler, Socket};
@@ -26,6 +26,7 @@ use crate::live::{Live, RULE_QUEUE, Rule, Source as _};
 use crate::metrics;
 use crate::routes::CALL_QUEUE;
 use crate::shard::Shard;
+use crate::timer::until;
 use crate::{sink, source};
 use life::{Act, Life};
 
@@ -33,6 +34,8 @@ use life::{Act, Life};
 const TICK: Duration = Duration::from_millis(250);
 /// Messages handled before commands are looked at: a flood of them must not starve these.
 const BURST: u32 = 64;
+/// Why a call ended whose upstream says no more of it.
+const UPSTREAM_CLOSED: &str = "upstream_closed";
 /// How long a socket may take our ping or our close: one that does not is dead.
 const WRITE_WITHIN: Duration = Duration::from_millis(200);
 
@@ -51,7 +54,7 @@ enum Event {
     Dialled(Result<Box<Socket>, DialError>),
     /// Something came; `None`: the socket is closed without a word.
     Message(Option<Result<Message, SocketError>>),
-    /// A packet may leave.
+    /// A packet may leave, or sound is due at listeners outside of LiveKit.
     Due,
     /// The control plane asks for something.
     Command(CommandRequest),
@@ -155,7 +158,8 @@ impl Tap {
                     return exit;
                 }
             }
-            let due = self.live.source.poll_timeout();
+            let due = [self.live.source.poll_timeout(), self.live.due()];
+            let due = due.into_iter().flatten().min();
             let event = tokio::select! {
                 biased;
                 () = lost.cancelled() => Event::Abandon,
@@ -178,7 +182,7 @@ impl Tap {
         match event {
             Event::Dialled(dialled) => self.handle_dialled(dialled, now),
             Event::Message(message) => self.handle_message(message, now),
-            Event::Due => self.deliver(now),
+            Event::Due => self.handle_due(now),
             Event::Command(request) => return self.handle_command(request),
             Event::Rule(rule) => self.handle_rule(rule),
             Event::Tick => return self.handle_tick().await,
@@ -268,6 +272,11 @@ impl Tap {
         }
     }
 
+    fn handle_due(&mut self, now: Instant) {
+        self.deliver(now);
+        self.live.handle_due(now);
+    }
+
     fn handle_rule(&mut self, (_, answer): Rule) {
         let (shared, answers) = (&self.shard.shared, &self.answers);
         self.live.handle_rule(answer, clock::now(), shared, answers);
@@ -341,12 +350,17 @@ impl Tap {
         }
         let at = ended.unwrap_or(now);
         let log = self.live.log.clone();
-        self.live.finish(at, &self.shard);
+        let why = match exit {
+            Exit::Told => FeedEnd::Over(None),
+            Exit::Ended(_) => FeedEnd::Over(Some(UPSTREAM_CLOSED.to_owned())),
+            Exit::Abandoned => FeedEnd::Elsewhere,
+        };
+        self.live.finish(at, &why, &self.shard);
         if let Exit::Ended(at) = exit {
             let ago = i64::try_from((now - at).as_millis()).unwrap_or(0);
             log.send(CallEvent::Ended {
                 at: Timestamp::from_unix_ms(clock::wall() - ago),
-                reason: EndReason::new(EndClass::Completed, "upstream_closed"),
+                reason: EndReason::new(EndClass::Completed, UPSTREAM_CLOSED),
             });
         }
         if let Some(mut socket) = self.open {
@@ -377,13 +391,6 @@ async fn dialled(dialling: &mut Option<Dialling>) -> Result<Box<Socket>, DialErr
 async fn next(open: &mut Option<Box<Socket>>) -> Option<Result<Message, SocketError>> {
     match open {
         Some(socket) => socket.next().await,
-        None => std::future::pending().await,
-    }
-}
-
-pub(crate) async fn until(due: Option<Instant>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(due.into()).await,
         None => std::future::pending().await,
     }
 }

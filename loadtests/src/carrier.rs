@@ -73,8 +73,10 @@ impl Carry {
         let fleet = Fleet::in_process();
         let ours = ours::recorder(&self.folder, MAX_TAKES).await?;
         let settings = gateway::Settings {
-            url: self.access.url.clone(),
-            credentials: self.access.credentials(),
+            livekit: Some(gateway::Sfu {
+                url: self.access.url.clone(),
+                credentials: self.access.credentials(),
+            }),
             node: NodeId("bench".to_owned()),
             shards: self.shards,
             record: self.record,

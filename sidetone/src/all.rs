@@ -59,7 +59,7 @@ pub(crate) struct Parts {
 
 /// What carries calls and what keeps them. They end in this order.
 struct Media {
-    gateway: Option<Gateway>,
+    gateway: Gateway,
     recorder: Arc<Recorder>,
     fleet: Fleet,
 }
@@ -93,17 +93,11 @@ impl Parts {
         keeping.ready();
         let recorder = Arc::new(recorder);
         let gateway = load_gateway(settings, node, &fleet, &recorder, ledger)?;
-        let (api, audiosocket) = match &gateway {
-            Some(gateway) => {
-                let streams = gateway.streams(api.porter());
-                let audiosocket = audiosocket(settings, gateway, &api, &lifecycle).await?;
-                (api.beside(streams), audiosocket)
-            }
-            None => (api, None),
-        };
-        let link = gateway
-            .is_some()
-            .then(|| (fleet.signals(), readiness.condition("livekit")));
+        let streams = gateway.streams(api.porter());
+        let audiosocket = audiosocket(settings, &gateway, &api, &lifecycle).await?;
+        let api = api.beside(streams);
+        let livekit = settings.livekit.access();
+        let link = livekit.map(|_| (fleet.signals(), readiness.condition("livekit")));
         let media = Media {
             gateway,
             recorder,
@@ -131,8 +125,8 @@ impl Parts {
     }
 
     /// The calls that go on, while it runs.
-    pub(crate) fn calls(&self) -> Option<Calls> {
-        self.media.gateway.as_ref().map(Gateway::calls)
+    pub(crate) fn calls(&self) -> Calls {
+        self.media.gateway.calls()
     }
 
     /// Starts everything; the life that is given back is to be run.
@@ -172,16 +166,8 @@ impl Media {
             fleet,
         } = self;
         let telling = tell_backlog(&recorder, &fleet);
-        let carrying = async {
-            if let Some(gateway) = gateway {
-                Box::pin(gateway.run(lifecycle)).await
-            } else {
-                lifecycle.draining().await;
-                Ok(())
-            }
-        };
         let ended = tokio::select! {
-            ended = carrying => ended,
+            ended = Box::pin(gateway.run(lifecycle)) => ended,
             never = telling => match never {},
         };
         if !recorder.shutdown(SEAL_WITHIN).await {
@@ -224,29 +210,34 @@ async fn load_recorder(
         .context("SIDETONE_DATA")
 }
 
-/// The gateway, if LiveKit is configured.
+/// The gateway. Without LiveKit it hears what lives behind sockets.
 fn load_gateway(
     settings: &Settings,
     node: NodeId,
     fleet: &Fleet,
     recorder: &Arc<Recorder>,
     ledger: Arc<dyn Ledger>,
-) -> anyhow::Result<Option<Gateway>> {
-    let Some(access) = settings.livekit.access() else {
-        warn!("LIVEKIT_URL is not set: calls in LiveKit rooms are not seen");
-        return Ok(None);
-    };
-    let allow_loopback = settings.upstreams.allow_loopback;
-    let settings = gateway::Settings {
+) -> anyhow::Result<Gateway> {
+    let livekit = settings.livekit.access().map(|access| gateway::Sfu {
         credentials: tools::credentials(&access),
         url: access.url,
+    });
+    if livekit.is_none() {
+        warn!(
+            "LIVEKIT_URL is not set: calls in LiveKit rooms are not seen, and those behind \
+             sockets are heard by listenProxyUrl only"
+        );
+    }
+    let allow_loopback = settings.upstreams.allow_loopback;
+    let settings = gateway::Settings {
+        livekit,
         node,
         shards: 0,
         record: true,
         allow_loopback,
     };
     let recorder = recorder.clone();
-    gateway::load(settings, fleet.clone(), recorder, ledger).map(Some)
+    gateway::load(settings, fleet.clone(), recorder, ledger)
 }
 
 /// What takes AudioSocket's connections, if that is configured.

@@ -2,6 +2,7 @@
 
 mod livekit;
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -10,8 +11,9 @@ use secrecy::ExposeSecret as _;
 use sidetone_service::config::{Input, LivekitAccess};
 use sidetone_service::ops::{Condition, Readiness};
 use sidetone_service::{Lifecycle, Settings, random};
-use sidetone_simulate::{Population, PopulationSettings, Server};
+use sidetone_simulate::{Population, PopulationSettings, Server, Vendors};
 use tempfile::TempDir;
+use tracing::warn;
 
 use crate::all::Parts;
 use crate::{cli, tools};
@@ -29,30 +31,39 @@ const PASSWORD_LETTERS: usize = 16;
 pub(crate) async fn run(options: cli::Demo) -> anyhow::Result<()> {
     let mut input = Input::from_process()?;
     let folder = prepare(&mut input, &options)?;
-    let server = Box::pin(embed(&mut input)).await?;
+    let server = if options.without_livekit {
+        None
+    } else {
+        Box::pin(embed(&mut input)).await?
+    };
     let settings = Settings::load_from(&input)?;
-    let access = settings
-        .livekit
-        .access()
-        .context("LIVEKIT_URL: is not set")?;
     let parts = Box::pin(Parts::load(&settings)).await?;
     let password = parts.first_password().or(settings.admin.password.as_ref());
+    let password = password.map(|password| password.expose_secret().to_owned());
+    let access = settings.livekit.access();
+    let calls = usize::from(options.calls);
+    let rooms = access.filter(|_| calls > 0);
+    let vendors = usize::from(options.vendor_calls);
+    let vendors = password.clone().filter(|_| vendors > 0);
     let way_in = WayIn {
         address: format!("http://{}", settings.server.http),
-        password: password.map(|password| password.expose_secret().to_owned()),
+        password,
         calls: parts.calls(),
         heard: parts.readiness().condition("simulated calls"),
         readiness: parts.readiness(),
     };
     let life = parts.start();
-    if options.calls > 0 {
-        let calls = usize::from(options.calls);
-        life.spawn_vital(
-            "simulated calls",
-            population(server_of(&access), calls, life.clone()),
-        );
-    } else {
+    if rooms.is_none() && vendors.is_none() {
         way_in.heard.ready();
+    }
+    if let Some(access) = rooms {
+        let population = population(server_of(&access), calls, life.clone());
+        life.spawn_vital("simulated calls", population);
+    }
+    if let Some(password) = vendors {
+        let (http, calls) = (settings.server.http, usize::from(options.vendor_calls));
+        let vendors = vendors_calls(http, password, calls, life.clone());
+        life.spawn_vital("simulated vendors", vendors);
     }
     life.spawn_vital("way in", way_in.show(life.clone()));
     if let Some(server) = server {
@@ -69,6 +80,16 @@ fn prepare(input: &mut Input, options: &cli::Demo) -> anyhow::Result<Option<Temp
         input
             .vars
             .insert("SIDETONE_HTTP".to_owned(), http.to_string());
+    }
+    if options.without_livekit {
+        input.vars.retain(|name, _| !name.starts_with("LIVEKIT_"));
+    }
+    if options.vendor_calls > 0 {
+        // the simulated vendors' sockets are on this machine
+        let loopback = input
+            .vars
+            .entry("SIDETONE_ALLOW_LOOPBACK_UPSTREAMS".to_owned());
+        loopback.or_insert_with(|| "true".to_owned());
     }
     if input.vars.contains_key("SIDETONE_DATA") {
         return Ok(None);
@@ -110,11 +131,40 @@ async fn population(server: Server, calls: usize, life: Lifecycle) -> anyhow::Re
     Ok(())
 }
 
+/// Calls at vendors, which report to us as to anybody.
+async fn vendors_calls(
+    http: SocketAddr,
+    password: String,
+    calls: usize,
+    life: Lifecycle,
+) -> anyhow::Result<()> {
+    let url = format!("http://{}", reachable(http));
+    let connecting = Vendors::connect(&url, control_api::FIRST_USER, &password);
+    match connecting.await {
+        Ok(vendors) => Box::pin(vendors.run(calls, life.drain_token())).await,
+        // somebody has changed the password: there are no vendors then
+        Err(error) => {
+            warn!("no calls at vendors: {error:#}");
+            life.draining().await;
+        }
+    }
+    Ok(())
+}
+
+/// Where a listener is reached from this machine: an unspecified address listens here, too.
+fn reachable(http: SocketAddr) -> SocketAddr {
+    if http.ip().is_unspecified() {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, http.port()))
+    } else {
+        http
+    }
+}
+
 /// Tells the user where to go, once it is worth going there.
 struct WayIn {
     address: String,
     password: Option<String>,
-    calls: Option<Calls>,
+    calls: Calls,
     heard: Condition,
     readiness: Readiness,
 }
@@ -127,7 +177,7 @@ impl WayIn {
                 _ = looks.tick() => {}
                 () = life.draining() => return Ok(()),
             }
-            if self.calls.as_ref().is_some_and(|calls| calls.count() > 0) {
+            if self.calls.count() > 0 {
                 self.heard.ready();
             }
             if self.readiness.problems().is_empty() {

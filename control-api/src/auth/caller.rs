@@ -70,10 +70,24 @@ impl<'a> Proof<'a> {
 }
 
 impl Caller {
+    /// Whoever has that identity, at the other end of a connection.
+    pub(crate) fn new(app: &App, identity: Identity, address: Option<IpAddr>) -> Self {
+        Self {
+            tenant: app.store.tenant(identity.tenant),
+            identity,
+            address,
+        }
+    }
+
+    /// Whether their role includes `needed`. An auditor's includes nothing.
+    pub(crate) fn may(&self, needed: Role) -> bool {
+        includes(self.identity.role, needed)
+    }
+
     /// # Errors
-    /// When the caller's role does not include `needed`. An auditor's includes nothing.
+    /// When the caller's role does not include `needed`.
     fn needs(&self, needed: Role) -> Result<(), Problem> {
-        if includes(self.identity.role, needed) {
+        if self.may(needed) {
             Ok(())
         } else {
             Err(Problem::needs_role(needed))
@@ -196,11 +210,8 @@ impl FromRequestParts<Arc<App>> for Caller {
             answered.is(&identity);
         }
         let connection = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        Ok(Self {
-            tenant: app.store.tenant(identity.tenant),
-            identity,
-            address: connection.map(|ConnectInfo(from)| from.ip()),
-        })
+        let address = connection.map(|ConnectInfo(from)| from.ip());
+        Ok(Self::new(app, identity, address))
     }
 }
 

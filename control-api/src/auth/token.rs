@@ -106,7 +106,7 @@ impl Tokens {
 
 /// Whether the header says no more than ours do. We have one key, and it is not in the token: a
 /// header that names or brings another one comes from somebody who hopes that we take it.
-fn has_plain_header(token: &str) -> bool {
+pub(super) fn has_plain_header(token: &str) -> bool {
     let part = token.split('.').next().unwrap_or_default();
     let header: Option<serde_json::Map<String, serde_json::Value>> = URL_SAFE_NO_PAD
         .decode(part)

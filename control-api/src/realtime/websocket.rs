@@ -61,7 +61,7 @@ impl Wire for Socket {
 }
 
 /// Why a connection ends, as its client is told.
-struct End(u16, &'static str);
+pub(crate) struct End(pub(crate) u16, pub(crate) &'static str);
 
 const TOO_BIG: End = End(code::TOO_BIG, "a message is larger than 64 KiB");
 
@@ -106,7 +106,7 @@ pub(crate) async fn serve(app: Arc<App>, identity: Identity, token: String, sock
 
 /// Tells a client why its connection ends, and gives it a moment to read that: a socket closed
 /// with unread bytes takes back what was sent.
-async fn say_goodbye(socket: &mut WebSocket, End(code, reason): End) {
+pub(crate) async fn say_goodbye(socket: &mut WebSocket, End(code, reason): End) {
     let reason = reason.into();
     let close = Message::Close(Some(CloseFrame { code, reason }));
     if !matches!(timeout(GOODBYE, socket.send(close)).await, Ok(Ok(()))) {

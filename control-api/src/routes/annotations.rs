@@ -37,7 +37,7 @@ pub(crate) struct Write {
 
 impl Caller {
     /// Who they are to those who read what they write.
-    pub(super) fn author(&self) -> Author {
+    pub(crate) fn author(&self) -> Author {
         Author {
             user_id: self.identity.user,
             name: self.identity.name().to_owned(),

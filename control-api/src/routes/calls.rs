@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json as Answer;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use sidetone_wire::{Call, CallId, CallStatus, Direction, Timestamp, Upstream};
+use sidetone_wire::{Call, CallId, CallStatus, Capability, Direction, Role, Timestamp, Upstream};
 use utoipa::{IntoParams, ToSchema};
 
 use super::page::{self, Page};
@@ -158,7 +158,7 @@ pub(crate) async fn active_one(
     if call.ended_at.is_some() {
         return Err(Problem::not_found("active call"));
     }
-    Ok(Answer(call))
+    Ok(Answer(offered(&app, &caller, call)))
 }
 
 /// One call
@@ -174,7 +174,18 @@ pub(crate) async fn one(
     caller: Caller,
     Path(id): Path<CallId>,
 ) -> Result<Answer<Call>, Problem> {
-    Ok(Answer(find(&app, &caller, id).await?))
+    let call = find(&app, &caller, id).await?;
+    Ok(Answer(offered(&app, &caller, call)))
+}
+
+/// The call with where the caller may hear it. Lists and events do without: it is good for a
+/// minute, and for one session.
+fn offered(app: &App, caller: &Caller, mut call: Call) -> Call {
+    let heard = call.ended_at.is_none() && call.capabilities.contains(&Capability::Listen);
+    if heard && caller.may(Role::Supervisor) {
+        call.listen_proxy_url = Some(app.listen_proxy_url(&caller.identity, call.id));
+    }
+    call
 }
 
 /// One of the caller's tenant's calls.

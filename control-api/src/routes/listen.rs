@@ -16,7 +16,7 @@ use tracing::{info, warn};
 use super::calls;
 use crate::app::{App, now};
 use crate::audit::{self, Outcome};
-use crate::auth::{Caller, Supervisor};
+use crate::auth::{Caller, Supervisor, TICKET_TTL};
 use crate::extract::Path;
 use crate::livekit::{Livekit, TOKEN_TTL, monitor_room};
 use crate::problem::{Problem, ProblemBody};
@@ -24,7 +24,7 @@ use crate::store::{self, Subject};
 
 /// Calls one session listens to at once: far above what a person can follow, and the gateway's
 /// publisher connections for one supervisor stay few.
-const LISTENS_MAX: i64 = 100;
+pub(crate) const LISTENS_MAX: i64 = 100;
 
 /// Why the call is not heard.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +95,7 @@ impl IntoResponse for Refusal {
 /// Join `livekit.room` with `livekit.token` without auto-subscribe and subscribe the tracks by
 /// name. The room and the identity are the same for every call of a session: one connection serves
 /// them all. Repeating it is harmless. `livekit` is `null` where no LiveKit is configured.
+/// `listenProxyUrl` is heard without LiveKit: see `GET /listen/{token}`.
 #[utoipa::path(
     post, path = "/api/calls/{id}/listen", tag = "supervision",
     params(("id" = CallId, Path, description = "The call")),
@@ -120,16 +121,20 @@ pub(crate) async fn listen(
         return Err(Refusal::Unsupported(None));
     }
     let at = now();
-    let expires_at =
-        Timestamp::from_unix_ms(at.unix_ms() + TOKEN_TTL.as_millis().try_into().unwrap_or(0));
-    let livekit = match &app.livekit {
-        Some(livekit) => Some(noted(&app, &caller, livekit, &call).await?),
-        None => None,
+    let (livekit, ttl) = match &app.livekit {
+        Some(livekit) => {
+            let granted = noted(&app, &caller, livekit, &call).await?;
+            (Some(granted), TOKEN_TTL)
+        }
+        // who connects is noted then
+        None => (None, TICKET_TTL),
     };
+    let expires_at =
+        Timestamp::from_unix_ms(at.unix_ms() + ttl.as_millis().try_into().unwrap_or(0));
     Ok(Answer(ListenGrant {
         expires_at,
         livekit,
-        listen_proxy_url: call.listen_proxy_url,
+        listen_proxy_url: Some(app.listen_proxy_url(&caller.identity, call.id)),
     }))
 }
 
@@ -247,9 +252,7 @@ pub(crate) async fn unlisten(
         return Ok(StatusCode::NO_CONTENT); // its tracks went with it
     }
     let who = &caller.identity;
-    if app.livekit.is_some() {
-        withdraw(&app, id, monitor_room(who.user, who.session)).await;
-    }
+    withdraw(&app, id, monitor_room(who.user, who.session)).await;
     if caller.tenant.unwatch(id, who.session).await? {
         let (actor, detail) = (caller.actor(), json!({}));
         let (action, subject) = ("call.unlistened", Subject::Call(id));

@@ -60,6 +60,7 @@ impl Office {
             Command::SetFloor { floor, .. } => Some(floor),
             Command::Listen { .. }
             | Command::Unlisten { .. }
+            | Command::Feed { .. }
             | Command::UnlistenAll { .. }
             | Command::Talk { .. }
             | Command::Whisper { .. }

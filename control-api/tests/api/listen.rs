@@ -43,7 +43,8 @@ async fn a_grant_opens_ones_own_monitor_room_to_hear_and_nothing_else() {
             {"name": format!("{}/agent", call.id), "party": "agent"},
         ])
     );
-    assert!(grant["listenProxyUrl"].is_null());
+    let proxy = grant["listenProxyUrl"].as_str().unwrap();
+    assert!(proxy.starts_with("ws://") && proxy.contains("/listen/"));
 
     let claims = claims(livekit["token"].as_str().unwrap());
     assert_eq!(claims["iss"], crate::world::API_KEY);
@@ -199,6 +200,7 @@ async fn a_grant_that_is_overtaken_by_logout_is_taken_back() {
             Ok(Reply::Listening { tracks: vec![] })
         }
         Command::Unlisten { .. }
+        | Command::Feed { .. }
         | Command::Talk { .. }
         | Command::SetFloor { .. }
         | Command::Whisper { .. }

@@ -21,6 +21,7 @@ mod contract;
 mod control;
 mod dashboard;
 mod erasures;
+mod feeds;
 mod hearing;
 mod hostile;
 mod identity;

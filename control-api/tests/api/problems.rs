@@ -208,6 +208,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("get", "/api/analytics/tags"),
     ("get", "/api/analytics/feedback"),
     ("get", "/api/ws"),
+    ("get", "/listen/{token}"),
     ("post", "/api/webhooks/livekit"),
     ("post", "/api/webhooks/vapi/{client}"),
     ("post", "/api/webhooks/retell/{client}"),

@@ -442,6 +442,7 @@ fn usual(command: &Command) -> Result<Reply, CommandError> {
             ],
         }),
         Command::Unlisten { .. }
+        | Command::Feed { .. }
         | Command::Talk { .. }
         | Command::SetFloor { .. }
         | Command::Whisper { .. }

@@ -143,7 +143,8 @@ incapable?: { [key in Capability]?: string },
  */
 degraded?: string, 
 /**
- * Where to hear it without LiveKit.
+ * Where to hear it without LiveKit: of one live call that the caller may hear, good once and
+ * for a minute.
  */
 listenProxyUrl?: string, 
 /**

@@ -7,7 +7,7 @@ import type { Timestamp } from "./Timestamp";
  */
 export type ListenGrant = { 
 /**
- * Until when the token may be used to connect.
+ * Until when `livekit.token` may be used to connect; `listenProxyUrl` is good for a minute.
  */
 expiresAt: Timestamp, 
 /**
@@ -15,6 +15,6 @@ expiresAt: Timestamp,
  */
 livekit: LivekitListen | null, 
 /**
- * Through a WebSocket; `null` where the call's upstream has none.
+ * Through a WebSocket: good once, for this session.
  */
 listenProxyUrl: string | null, };

@@ -139,12 +139,12 @@ impl Voices {
             room = seat.monitor.room,
             "a supervisor's microphone is armed"
         );
-        let shared = &self.shard.shared;
+        let (shared, monitors) = (&self.shard.shared, self.shard.monitors.as_ref()?);
         let id = TrackId(self.next_id);
         self.next_id -= 1;
         self.all.push(Voice {
             seat: seat.clone(),
-            grant: self.shard.monitors.grant(&seat.monitor),
+            grant: monitors.grant(&seat.monitor),
             armed: shared.microphones.arm(&seat.monitor),
             microphone: Microphone::new(now),
             source: self.source.beside(),

@@ -8,6 +8,7 @@
 
 mod door;
 mod faults;
+mod feeds;
 mod hearing;
 mod keeping;
 mod peers;

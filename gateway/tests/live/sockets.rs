@@ -15,8 +15,8 @@ use crate::peers::Listener;
 use crate::streams::{Clicks, clicks};
 use crate::world::{DEADLINE, Taken, World, monitor_room};
 
-const CUSTOMER: f64 = 440.0;
-const AGENT: f64 = 1000.0;
+pub(crate) const CUSTOMER: f64 = 440.0;
+pub(crate) const AGENT: f64 = 1000.0;
 const TONES: Tones = Tones {
     customer: CUSTOMER,
     agent: AGENT,
@@ -25,13 +25,13 @@ const TONES: Tones = Tones {
 const MS: usize = 48;
 
 /// A call that a simulated vendor has.
-struct Vendor {
-    call: CallId,
+pub(crate) struct Vendor {
+    pub(crate) call: CallId,
     listening: Listening,
 }
 
 impl Vendor {
-    async fn start(manner: Manner) -> Self {
+    pub(crate) async fn start(manner: Manner) -> Self {
         let listening = Listening::start(TONES, manner).await.unwrap();
         Self {
             call: CallId(clock::new_id()),
@@ -51,7 +51,7 @@ impl Vendor {
         }
     }
 
-    async fn is_heard_by(&self, world: &World) {
+    pub(crate) async fn is_heard_by(&self, world: &World) {
         hear(world, self.socket()).await;
     }
 
@@ -69,7 +69,7 @@ impl Vendor {
     }
 
     /// Ends the call as a vendor does; gives what was recorded of it.
-    async fn ends(&self, world: &World) -> Taken {
+    pub(crate) async fn ends(&self, world: &World) -> Taken {
         self.listening.end();
         over(world, self.call).await
     }

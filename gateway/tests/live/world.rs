@@ -22,9 +22,6 @@ use crate::door::Calls;
 /// Generous: the machine may be busy with other tests.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Where nobody answers.
-const NOWHERE: &str = "ws://127.0.0.1:1";
-
 pub(crate) fn credentials(server: &LivekitServer) -> Credentials {
     Credentials::new(server.api_key(), server.api_secret())
 }
@@ -247,20 +244,21 @@ impl World {
     }
 
     pub(crate) fn start_with(url: &str, credentials: Credentials) -> Self {
-        Self::start_in(url, credentials, true)
+        let url = url.to_owned();
+        Self::start_in(Some(gateway::Sfu { url, credentials }), true)
     }
 
     /// One without a LiveKit server: what is heard comes from sockets on this machine.
     pub(crate) fn start_alone() -> Self {
-        Self::start_in(NOWHERE, Credentials::new("key", "secret"), true)
+        Self::start_in(None, true)
     }
 
     /// The same, which may dial nothing on this machine.
     pub(crate) fn start_guarded() -> Self {
-        Self::start_in(NOWHERE, Credentials::new("key", "secret"), false)
+        Self::start_in(None, false)
     }
 
-    fn start_in(url: &str, credentials: Credentials, allow_loopback: bool) -> Self {
+    fn start_in(livekit: Option<gateway::Sfu>, allow_loopback: bool) -> Self {
         logs();
         // another test may have been faster
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
@@ -268,8 +266,7 @@ impl World {
         let takes = Arc::new(Takes::default());
         let ledger = Arc::new(MemoryLedger::default());
         let settings = gateway::Settings {
-            url: url.to_owned(),
-            credentials,
+            livekit,
             node: NodeId("test".to_owned()),
             shards: 2,
             record: true,

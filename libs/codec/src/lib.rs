@@ -5,6 +5,7 @@
 
 #![warn(missing_docs)]
 
+mod decimate;
 pub mod g711;
 mod level;
 mod mix;
@@ -12,12 +13,15 @@ mod multistream;
 mod opus;
 pub mod pcm;
 mod resample;
+mod stereo;
 
+pub use decimate::Decimator;
 pub use level::level;
-pub use mix::mix;
+pub use mix::{limit, mix};
 pub use multistream::MultistreamDecoder;
 pub use opus::{Application, Bandwidth, ENCODER_RATES_HZ, EncoderConfig, OpusDecoder, OpusEncoder};
 pub use resample::Resampler;
+pub use stereo::{StereoDecoder, StereoEncoder};
 
 /// Samples a second of all sound in and out of Opus.
 pub const SAMPLE_RATE_HZ: u32 = 48_000;

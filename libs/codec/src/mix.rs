@@ -16,7 +16,8 @@ pub fn mix(voices: &[&[i16]], out: &mut Vec<i16>) {
     out.extend((0..samples).map(|n| limit(voices.iter().map(|voice| i64::from(voice[n])).sum())));
 }
 
-fn limit(sum: i64) -> i16 {
+/// A sum of samples as a sample: as [`mix`] has it.
+pub fn limit(sum: i64) -> i16 {
     let over = sum.abs() - KNEE;
     if over <= 0 {
         return sum as i16;

@@ -12,6 +12,7 @@
 
 mod command;
 mod event;
+mod feed;
 pub mod ingress;
 mod lease;
 pub mod ledger;
@@ -21,8 +22,9 @@ use std::sync::Arc;
 
 pub use command::{COMMAND_TIMEOUT, CommandRequest, Commands};
 pub use event::{Delivery, EVENT_QUEUE, EventLog, Events};
+pub use feed::{FEED_QUEUE, Feed, FeedEnd, Feeder};
 pub use lease::{LEASE_TTL, Lease, Renewal};
-use sidetone_wire::{CallId, Command, CommandError, NodeId, Reply, Signal};
+use sidetone_wire::{CallId, Command, CommandError, FeedId, NodeId, Reply, Signal};
 use tokio::sync::broadcast;
 
 /// Signals kept for a slow reader before it misses the oldest: about a second of 500 calls.
@@ -34,6 +36,7 @@ pub struct Fleet {
     leases: Arc<lease::Leases>,
     nodes: Arc<command::Nodes>,
     events: Arc<event::Queue>,
+    feeds: Arc<feed::Feeds>,
     signals: broadcast::Sender<Signal>,
 }
 
@@ -45,6 +48,7 @@ impl Fleet {
             leases: Arc::default(),
             nodes: Arc::default(),
             events: Arc::default(),
+            feeds: Arc::default(),
             signals,
         }
     }
@@ -84,6 +88,16 @@ impl Fleet {
     /// Sends a command to every node, without waiting for answers.
     pub async fn command_all(&self, command: Command) {
         self.nodes.command_all(&command);
+    }
+
+    /// Opens a feed for the call's holder to find under this id, which nobody else has.
+    pub fn open_feed(&self, id: FeedId) -> Feed {
+        feed::Feeds::open(&self.feeds, id)
+    }
+
+    /// The open feed of this id, once.
+    pub fn pick_up(&self, id: FeedId) -> Option<Feeder> {
+        self.feeds.pick_up(id)
     }
 
     /// The sender of one call's events under a lease with this fencing number.

@@ -9,6 +9,10 @@ pub struct RetellCall {
     pub id: String,
     /// The customer's number.
     pub customer: String,
+    /// Their name.
+    pub customer_name: String,
+    /// The agent's name.
+    pub agent: String,
     /// The number that was called, or that calls.
     pub line: String,
     /// Whether we call.
@@ -28,6 +32,8 @@ impl RetellCall {
         Self {
             id: id.to_owned(),
             customer: "+4930123456".to_owned(),
+            customer_name: "Karl Kunde".to_owned(),
+            agent: "Ben".to_owned(),
             line: "+4930888888".to_owned(),
             outbound: false,
             started_ms,
@@ -79,9 +85,9 @@ impl RetellCall {
         };
         let mut call = json!({
             "call_id": self.id, "call_type": "phone_call", "agent_id": "agent_1",
-            "agent_name": "Ben", "call_status": status, "direction": direction,
+            "agent_name": self.agent, "call_status": status, "direction": direction,
             "from_number": from, "to_number": to, "start_timestamp": self.started_ms,
-            "metadata": {"customer_name": "Karl Kunde"},
+            "metadata": {"customer_name": self.customer_name},
         });
         if let (Some(call), Some(more)) = (call.as_object_mut(), more.as_object()) {
             call.extend(more.clone());

@@ -9,6 +9,10 @@ pub struct VapiCall {
     pub id: String,
     /// The customer's number.
     pub customer: String,
+    /// Their name.
+    pub customer_name: String,
+    /// The assistant's name.
+    pub assistant: String,
     /// The number that was called, or that calls.
     pub line: String,
     /// Whether we call.
@@ -34,6 +38,8 @@ impl VapiCall {
         Self {
             id: id.to_owned(),
             customer: "+4930123456".to_owned(),
+            customer_name: "Carla Customer".to_owned(),
+            assistant: "Aria".to_owned(),
             line: "+4930999999".to_owned(),
             outbound: false,
             listen_url: None,
@@ -107,8 +113,8 @@ impl VapiCall {
                     "controlUrl": control_url,
                 },
             },
-            "assistant": {"name": "Aria"},
-            "customer": {"number": self.customer, "name": "Carla Customer"},
+            "assistant": {"name": self.assistant},
+            "customer": {"number": self.customer, "name": self.customer_name},
             "phoneNumber": {"number": self.line},
         });
         if let (Some(message), Some(more)) = (message.as_object_mut(), more.as_object()) {

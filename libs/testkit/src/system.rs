@@ -31,7 +31,7 @@ pub struct System {
     dir: TempDir,
     http: u16,
     ops: u16,
-    livekit: [(&'static str, String); 3],
+    livekit: Vec<(&'static str, String)>,
     client: reqwest::Client,
 }
 
@@ -46,8 +46,27 @@ impl System {
         system
     }
 
+    /// Starts it without any LiveKit server, and waits until it is ready.
+    ///
+    /// # Panics
+    /// As [`System::start`].
+    pub async fn start_alone(binary: &Path) -> Self {
+        let mut system = Self::start_with(binary, Vec::new());
+        system.ready().await;
+        system
+    }
+
     /// Starts it with a secret of the test's choice.
     pub fn start_unready(binary: &Path, livekit: &LivekitServer, secret: &str) -> Self {
+        let livekit = vec![
+            ("LIVEKIT_URL", livekit.url()),
+            ("LIVEKIT_API_KEY", livekit.api_key().to_owned()),
+            ("LIVEKIT_API_SECRET", secret.to_owned()),
+        ];
+        Self::start_with(binary, livekit)
+    }
+
+    fn start_with(binary: &Path, livekit: Vec<(&'static str, String)>) -> Self {
         // another test may have been faster
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let mut system = Self {
@@ -56,11 +75,7 @@ impl System {
             dir: tempfile::tempdir().unwrap(),
             http: free_tcp_port(),
             ops: free_tcp_port(),
-            livekit: [
-                ("LIVEKIT_URL", livekit.url()),
-                ("LIVEKIT_API_KEY", livekit.api_key().to_owned()),
-                ("LIVEKIT_API_SECRET", secret.to_owned()),
-            ],
+            livekit,
             client: reqwest::Client::new(),
         };
         system.launch();

@@ -381,7 +381,8 @@ pub struct Call {
     /// Why it is not heard as it should be, for the operator; absent while it is.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub degraded: Option<String>,
-    /// Where to hear it without LiveKit.
+    /// Where to hear it without LiveKit: of one live call that the caller may hear, good once and
+    /// for a minute.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub listen_proxy_url: Option<String>,
     /// Where its recording is served, once there is one.

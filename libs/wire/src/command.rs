@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::call::words;
-use crate::{CallId, Party, RecordingId, Upstream, UserId};
+use crate::{CallId, FeedId, Party, RecordingId, Upstream, UserId};
 
 words! {
     /// To whom a supervisor speaks.
@@ -97,6 +97,19 @@ pub struct Socket {
     pub agent_name: Option<String>,
 }
 
+/// How a listener outside of LiveKit wants a call's sound: always stereo, the customer left, the
+/// agent right, in frames of 20 ms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FeedSound {
+    /// Opus, 48 kHz, one packet a frame.
+    Opus,
+    /// Signed 16 bit, little endian, interleaved.
+    Linear16 {
+        /// Samples a second and channel: 8,000, 12,000, 16,000, 24,000 or 48,000.
+        rate_hz: u32,
+    },
+}
+
 /// Something for a gateway to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
@@ -114,6 +127,19 @@ pub enum Command {
         call: CallId,
         /// Where.
         monitor: MonitorRoom,
+    },
+    /// Send the call's sound into an open feed. To the call's holder. It ends when the call does,
+    /// and with [`Command::Unlisten`] or [`Command::UnlistenAll`] as what is published in the
+    /// monitor room does.
+    Feed {
+        /// What is listened to.
+        call: CallId,
+        /// The session that listens, by its monitor room.
+        monitor: MonitorRoom,
+        /// Which feed.
+        feed: FeedId,
+        /// How it is to sound.
+        sound: FeedSound,
     },
     /// Withdraw everything from every monitor room of a user (logout, role change). To all.
     UnlistenAll {

@@ -52,6 +52,8 @@ ids! {
     ConnectionId;
     /// One take: a recording of a call from its start to its end.
     RecordingId;
+    /// A call's sound on its way to one listener.
+    FeedId;
     /// A key of a program.
     ApiKeyId;
     /// The right to register, once.

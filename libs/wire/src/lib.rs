@@ -40,7 +40,7 @@ pub use call::{
 };
 pub use campaign::Campaign;
 pub use command::{
-    Command, CommandError, Floor, Hidden, MonitorRoom, Reply, Seat, Socket, TalkMode,
+    Command, CommandError, FeedSound, Floor, Hidden, MonitorRoom, Reply, Seat, Socket, TalkMode,
     WrittenWhisper,
 };
 pub use connection::{
@@ -49,7 +49,7 @@ pub use connection::{
 };
 pub use event::{CallEvent, CallFacts, Numbered, Signal};
 pub use id::{
-    ApiKeyId, BranchId, CallId, ConnectionId, InviteId, NodeId, PhoneNumberId, RecordingId,
+    ApiKeyId, BranchId, CallId, ConnectionId, FeedId, InviteId, NodeId, PhoneNumberId, RecordingId,
     TenantId, UserId,
 };
 pub use intelligence::{

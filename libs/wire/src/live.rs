@@ -32,11 +32,11 @@ pub struct LivekitListen {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ListenGrant {
-    /// Until when the token may be used to connect.
+    /// Until when `livekit.token` may be used to connect; `listenProxyUrl` is good for a minute.
     pub expires_at: Timestamp,
     /// Through LiveKit; `null` when no LiveKit is configured.
     pub livekit: Option<LivekitListen>,
-    /// Through a WebSocket; `null` where the call's upstream has none.
+    /// Through a WebSocket: good once, for this session.
     pub listen_proxy_url: Option<String>,
 }
 

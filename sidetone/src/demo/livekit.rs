@@ -126,12 +126,7 @@ fn find_binary() -> anyhow::Result<PathBuf> {
 /// Everything on loopback, media on one UDP port; no TCP, since a server that falls back to it
 /// offers nothing else afterwards.
 fn yaml(port: u16, udp_port: u16, secret: &str, http: SocketAddr) -> String {
-    // an unspecified address listens everywhere, so also here
-    let ours = if http.ip().is_unspecified() {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, http.port()))
-    } else {
-        http
-    };
+    let ours = super::reachable(http);
     format!(
         "port: {port}
 bind_addresses: [\"127.0.0.1\"]

@@ -58,6 +58,7 @@ const MADE: &[&str] = &[
     "user_id",
     "alerts",
     "deliveries",
+    "listen",
 ];
 
 /// The word in a path that says what a parameter of it is.
@@ -111,6 +112,7 @@ impl Things {
         things.set("recordings", &recording.to_string());
         things.set("clients", me["clientId"].as_str().unwrap());
         things.set("client", slug);
+        things.set("listen", "no-token");
         things.set("user_id", &owner.id);
         // the call has gone on for longer than a second, and nobody is at the hook
         things.set("alert-rules", &make(owner, "alert-rules", "").await);

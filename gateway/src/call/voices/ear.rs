@@ -39,7 +39,7 @@ pub(super) struct Ear {
 
 impl Ear {
     pub(super) fn new(shared: &Arc<Shared>, monitor: &MonitorRoom) -> Self {
-        let (credentials, room) = (shared.credentials.clone(), monitor.room.clone());
+        let (credentials, room) = (shared.sfu().credentials.clone(), monitor.room.clone());
         let number = random::u64() as u32;
         let token: TokenSource = Arc::new(move |attempt| {
             let identity = format!("gateway-ear-{number:08x}-{attempt}");
@@ -47,7 +47,7 @@ impl Ear {
                 .sign(&credentials)
                 .map_err(|error| error.to_string())
         });
-        let mut options = Options::with_token_source(&shared.url, token);
+        let mut options = Options::with_token_source(&shared.sfu().url, token);
         options.pacer = shared.pacer.clone();
         Self {
             line: Line::new(options),

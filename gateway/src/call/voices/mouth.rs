@@ -46,7 +46,7 @@ pub(super) struct Mouth {
 
 impl Mouth {
     pub(super) fn new(shared: &Arc<Shared>, room: &str, seat: &Seat, errands: Errands) -> Self {
-        let (credentials, room) = (shared.credentials.clone(), room.to_owned());
+        let (credentials, room) = (shared.sfu().credentials.clone(), room.to_owned());
         let (number, name) = (random::u64() as u32, seat.name.clone());
         let user = seat.monitor.user.to_string();
         let token: TokenSource = Arc::new(move |attempt| {
@@ -64,7 +64,7 @@ impl Mouth {
                 .sign(&credentials)
                 .map_err(|error| error.to_string())
         });
-        let mut options = Options::with_token_source(&shared.url, token);
+        let mut options = Options::with_token_source(&shared.sfu().url, token);
         options.pacer = shared.pacer.clone();
         options.audience = Audience::Only(Vec::new());
         Self {

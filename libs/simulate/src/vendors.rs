@@ -1,0 +1,266 @@
+//! Calls that live at vendors: what they report by webhook, and the socket behind which some of
+//! them are heard.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+use sidetone_service::{clock, random};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::clip::PACKET;
+use crate::conversation::{Conversation, TranscriptLine};
+use crate::listen::{Listening, Manner};
+use crate::retell::RetellCall;
+use crate::script::{self, Script, Side};
+use crate::speech::Speech;
+use crate::vapi::VapiCall;
+use crate::webhook::Signing;
+
+/// Between two calls of a line.
+const REST: Duration = Duration::from_secs(4);
+/// After a call that could not be reported.
+const AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// The name of a vendor's account.
+const ACCOUNT: &str = "Simulated";
+/// It rings for so long.
+const RINGS_MS: i64 = 1_500;
+
+/// A vendor that is simulated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vendor {
+    /// Heard behind a listen socket.
+    Vapi,
+    /// Told of by webhook.
+    Retell,
+}
+
+impl Vendor {
+    /// Every one.
+    pub const ALL: [Self; 2] = [Self::Vapi, Self::Retell];
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Vapi => "vapi",
+            Self::Retell => "retell",
+        }
+    }
+
+    fn signing(self, secret: &str) -> Signing {
+        match self {
+            Self::Vapi => Signing::Hmac(secret.to_owned()),
+            Self::Retell => Signing::Retell(secret.to_owned()),
+        }
+    }
+
+    const fn scheme(self) -> &'static str {
+        match self {
+            Self::Vapi => "hmac",
+            Self::Retell => "retell",
+        }
+    }
+}
+
+/// Keeps calls at vendors going, and reports them to a control plane.
+pub struct Vendors {
+    client: reqwest::Client,
+    url: String,
+    secret: String,
+}
+
+impl Vendors {
+    /// Makes the vendors known to the control plane at `url`, as an admin would.
+    ///
+    /// # Errors
+    /// When that admin may not, or nobody answers.
+    pub async fn connect(url: &str, username: &str, password: &str) -> Result<Self> {
+        let client = reqwest::Client::new();
+        let login = client
+            .post(format!("{url}/api/auth/login"))
+            .json(&json!({"username": username, "password": password}))
+            .send()
+            .await?
+            .error_for_status()
+            .context("the vendors' accounts cannot be made")?;
+        let login: Value = login.json().await?;
+        let token = login["access_token"].as_str().unwrap_or_default();
+        let secret = random::token();
+        for vendor in Vendor::ALL {
+            account(&client, url, token, vendor, &secret).await?;
+        }
+        client
+            .post(format!("{url}/api/auth/logout"))
+            .bearer_auth(token)
+            .send()
+            .await?;
+        Ok(Self {
+            client,
+            url: url.to_owned(),
+            secret,
+        })
+    }
+
+    /// Keeps `calls` of each vendor going until `stop` is cancelled.
+    pub async fn run(self, calls: usize, stop: CancellationToken) {
+        let vendors = std::sync::Arc::new(self);
+        let mut lines = JoinSet::new();
+        for number in 0..calls {
+            for (n, vendor) in Vendor::ALL.into_iter().enumerate() {
+                let (vendors, stop) = (vendors.clone(), stop.clone());
+                let first = number * Vendor::ALL.len() + n;
+                lines.spawn(async move { vendors.line(vendor, first, &stop).await });
+            }
+        }
+        while lines.join_next().await.is_some() {}
+    }
+
+    async fn line(&self, vendor: Vendor, first: usize, stop: &CancellationToken) {
+        let scripts = script::all();
+        for turn in first.. {
+            let script = &scripts[turn % scripts.len()];
+            info!(
+                vendor = vendor.word(),
+                script = script.name,
+                "a simulated call begins"
+            );
+            let call = async {
+                match vendor {
+                    Vendor::Vapi => self.vapi(script, stop).await,
+                    Vendor::Retell => self.retell(script, stop).await,
+                }
+            };
+            let rest = match call.await {
+                Ok(()) => REST,
+                Err(error) => {
+                    warn!(vendor = vendor.word(), "a simulated call failed: {error:#}");
+                    AGAIN_AFTER
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(rest) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// A call with speech behind a listen socket, and its transcript as it goes on.
+    async fn vapi(&self, script: &'static Script, stop: &CancellationToken) -> Result<()> {
+        let conversation = Conversation::new(script, 100);
+        let speech = Speech::of(script)?;
+        let mut call = VapiCall::new(&format!("sim-{:016x}", random::u64()), clock::wall());
+        if let Some(number) = &script.customer.number {
+            call.customer.clone_from(number);
+        }
+        call.customer_name.clone_from(&script.customer.name);
+        call.assistant.clone_from(&script.agent);
+        self.tell(Vendor::Vapi, &call.status("ringing", 0)).await?;
+        if sleeps(Duration::from_millis(RINGS_MS.cast_unsigned()), stop).await {
+            return self.hang_up(&call).await;
+        }
+        let listening = Listening::start(speech, Manner::default()).await?;
+        let began = clock::now();
+        call.listen_url = Some(listening.url());
+        self.tell(Vendor::Vapi, &call.status("in-progress", RINGS_MS))
+            .await?;
+        for line in conversation.transcript() {
+            if sleeps_until(began + PACKET * line.at, stop).await {
+                break;
+            }
+            self.tell(Vendor::Vapi, &said(&call, &line)).await?;
+        }
+        sleeps_until(began + conversation.duration(), stop).await;
+        listening.end();
+        self.hang_up(&call).await
+    }
+
+    async fn hang_up(&self, call: &VapiCall) -> Result<()> {
+        let mut ended = call.status("ended", clock::wall() - call.created_ms);
+        ended["message"]["endedReason"] = json!("customer-ended-call");
+        self.tell(Vendor::Vapi, &ended).await
+    }
+
+    /// A call of which webhooks tell.
+    async fn retell(&self, script: &'static Script, stop: &CancellationToken) -> Result<()> {
+        let mut call = RetellCall::new(&format!("sim-{:016x}", random::u64()), clock::wall());
+        if let Some(number) = &script.customer.number {
+            call.customer.clone_from(number);
+        }
+        call.customer_name.clone_from(&script.customer.name);
+        call.agent.clone_from(&script.agent);
+        call.lines = script.turns.iter().map(|turn| turn.text.clone()).collect();
+        for (at_ms, mut webhook) in call.webhooks() {
+            let wait = Duration::from_millis(u64::try_from(at_ms - clock::wall()).unwrap_or(0));
+            let stopped = sleeps(wait, stop).await;
+            if let Some(call) = webhook["call"].as_object_mut() {
+                call.remove("recording_url"); // there is none to be fetched
+            }
+            let ends =
+                webhook["event"] != "call_started" && webhook["event"] != "transcript_updated";
+            if !stopped || ends {
+                self.tell(Vendor::Retell, &webhook).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn tell(&self, vendor: Vendor, message: &Value) -> Result<()> {
+        let signing = vendor.signing(&self.secret);
+        let webhook = signing.sign(message.to_string(), clock::wall());
+        let url = format!("{}/api/webhooks/{}/default", self.url, vendor.word());
+        let (status, answer) = webhook.send(&self.client, &url).await?;
+        ensure!(status.is_success(), "{}: {status} {answer}", vendor.word());
+        Ok(())
+    }
+}
+
+/// Makes a vendor's account, or gives the one of a former run the new secret.
+async fn account(
+    client: &reqwest::Client,
+    url: &str,
+    token: &str,
+    vendor: Vendor,
+    secret: &str,
+) -> Result<()> {
+    let accounts = format!("{url}/api/connections");
+    let of_kind = format!("{accounts}?kind={}", vendor.word());
+    let known = client.get(of_kind).bearer_auth(token).send().await?;
+    let known: Value = known.error_for_status()?.json().await?;
+    let mut known = known["items"].as_array().into_iter().flatten();
+    let known = known.find(|account| account["name"] == ACCOUNT);
+    let webhook = json!({"scheme": vendor.scheme(), "secret": secret});
+    let request = match known.and_then(|account| account["id"].as_str()) {
+        Some(id) => client
+            .patch(format!("{accounts}/{id}"))
+            .json(&json!({ "webhook": webhook })),
+        None => client.post(accounts).json(&json!({
+            "kind": vendor.word(), "name": ACCOUNT, "webhook": webhook,
+        })),
+    };
+    let status = request.bearer_auth(token).send().await?.status();
+    ensure!(status.is_success(), "{}: {status}", vendor.word());
+    Ok(())
+}
+
+fn said(call: &VapiCall, line: &TranscriptLine) -> Value {
+    let role = match line.side {
+        Side::Customer => "user",
+        Side::Agent => "assistant",
+    };
+    let kind = if line.last { "final" } else { "partial" };
+    let more = json!({"role": role, "transcriptType": kind, "transcript": line.text});
+    call.message("transcript", clock::wall() - call.created_ms, &more)
+}
+
+/// Whether it was stopped meanwhile.
+async fn sleeps(time: Duration, stop: &CancellationToken) -> bool {
+    tokio::select! {
+        () = tokio::time::sleep(time) => false,
+        () = stop.cancelled() => true,
+    }
+}
+
+async fn sleeps_until(moment: Instant, stop: &CancellationToken) -> bool {
+    sleeps(moment.saturating_duration_since(clock::now()), stop).await
+}
