@@ -14,6 +14,7 @@ use sidetone_wire::{Call, CallEvent, Consent, Numbered};
 use tracing::{debug, error, info, warn};
 
 use crate::app::{App, now};
+use crate::inbound::announce;
 use crate::metrics;
 use crate::store::{self, Applied};
 
@@ -98,7 +99,11 @@ async fn tell(app: &App, applied: Applied) {
         kind,
         mut call,
         control_changed,
+        said,
     } = applied;
+    if let Some(said) = said {
+        return announce::heard(app, &call, &said).await;
+    }
     if control_changed {
         let by = match kind {
             CallEventType::Ended => "rule:call_ended",

@@ -5,6 +5,7 @@
 //! is told, [`Relay`] tells other processes. docs/realtime.md is the clients' page.
 
 mod backlogs;
+mod begun;
 mod changes;
 mod hub;
 pub(crate) mod levels;
@@ -26,7 +27,7 @@ use sidetone_wire::analytics::ActiveCall;
 use sidetone_wire::socket::{
     ActiveCallsUpdate, CallEventMessage, CallEventType, CallsUpdate, MetricsUpdate,
 };
-use sidetone_wire::{Call, CallId, Signal, TenantId, UserId};
+use sidetone_wire::{Call, CallId, Signal, TenantId, TranscriptUpdate, UserId, Utterance};
 use socketioxide::SocketIo;
 use socketioxide::layer::SocketIoLayer;
 use tokio::sync::Notify;
@@ -36,11 +37,13 @@ use tracing::{debug, error};
 use uuid::Uuid;
 
 use crate::app::{App, now};
+use crate::calls::transcript::saying;
 use crate::figures::Figures;
 use crate::metrics;
 use crate::routes::dashboard;
 use crate::store::{self, Member};
 use backlogs::Backlogs;
+use begun::Begun;
 use changes::{Changed, Changes, Extra, Scope, Told};
 use hub::{ClientId, Hub, Room, Why};
 use levels::Levels;
@@ -73,6 +76,7 @@ pub(crate) struct Realtime {
     figures: Arc<Figures>,
     pub(crate) levels: Levels,
     pub(crate) backlogs: Backlogs,
+    begun: Begun,
     changes: Mutex<Changes>,
     /// A call changed.
     changed: Notify,
@@ -96,6 +100,7 @@ impl Realtime {
             figures,
             levels: Levels::default(),
             backlogs: Backlogs::default(),
+            begun: Begun::default(),
             changes: Mutex::default(),
             changed: Notify::new(),
         };
@@ -114,6 +119,7 @@ impl Realtime {
         let tenant = call.client_id;
         self.figures.changed(tenant);
         self.levels.belongs_to(call.id, tenant);
+        self.begun.note(kind, call);
         self.hub.keep_to(Room::Call(call.id), tenant);
         let scopes = [
             (Scope::Tenant(tenant), rooms_of(Scope::Tenant(tenant))),
@@ -152,6 +158,11 @@ impl Realtime {
         message: &T,
     ) {
         self.tell_room(Room::Call(call), event, message);
+    }
+
+    /// Something was said in a call.
+    pub(crate) fn said(&self, call: CallId) {
+        self.begun.said(call);
     }
 
     /// Whether somebody follows a call, as far as can be known here.
@@ -308,9 +319,29 @@ fn pass_on(app: &App, signal: Signal) {
                 app.realtime.hub.deliver_now(Room::Call(call), &message);
             }
         }
+        Signal::Saying { call, utterance } => tell_saying(&app.realtime, call, &utterance),
         // the binary tells it to the readiness
         Signal::LivekitLink { .. } => {}
         Signal::Backlog(backlog) => app.realtime.backlogs.heard(backlog, clock::now()),
+    }
+}
+
+/// Tells those who look what is being said; it is kept nowhere.
+fn tell_saying(realtime: &Realtime, call: CallId, utterance: &Utterance) {
+    let Some(begun) = realtime.begun.of(call) else {
+        return;
+    };
+    let Some(segment) = saying(utterance, begun.at) else {
+        return;
+    };
+    let update = TranscriptUpdate {
+        call_id: call,
+        // a first segment is the whole transcript, too
+        transcript: (!begun.said).then(|| vec![segment.clone()]),
+        segment,
+    };
+    if let Some(message) = Message::new("transcript-update", &update) {
+        realtime.hub.deliver_now(Room::Call(call), &message);
     }
 }
 

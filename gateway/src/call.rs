@@ -8,6 +8,7 @@ mod life;
 mod messages;
 mod metadata;
 mod parties;
+mod said;
 mod voices;
 
 use std::rc::Rc;
@@ -47,6 +48,8 @@ const TICK: Duration = Duration::from_millis(250);
 const GIVE_UP_AFTER: Duration = Duration::from_mins(2);
 /// Room events handled before commands are looked at: a flood of packets must not starve them.
 const BURST: u32 = 64;
+/// The topic of transcripts.
+const TRANSCRIPTION: &str = "lk.transcription";
 /// How long saying goodbye may take: agents that do not answer are told otherwise after a second.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 /// What a call's task waits for.
@@ -344,6 +347,11 @@ impl Tap {
                 live.gap.handle_lost(live.source.at(now));
                 live.bus.level.reset();
             }
+            RoomEvent::Text(text) if text.topic == TRANSCRIPTION => {
+                self.handle_text(text, true, now);
+            }
+            RoomEvent::TextSoFar(text) => self.handle_text(text, false, now),
+            RoomEvent::Transcription(said) => self.handle_transcription(said, now),
             RoomEvent::Dtmf { .. } => live.bus.handle_digit(live.source.at(now), now),
             RoomEvent::Resumed { .. } => live.gap.handle_resumed(),
             RoomEvent::Rejoined { .. } => live.gap.handle_rejoined(),

@@ -8,7 +8,7 @@ use sidetone_fleet::{CommandRequest, EventLog, FeedEnd};
 use sidetone_media::{MediaTime, Packet};
 use sidetone_wire::{
     CallEvent, CallId, Command, CommandError, FeedId, FeedSound, MonitorRoom, Party, RecordingRule,
-    Reply,
+    Reply, Signal, Timestamp, Utterance,
 };
 use tokio::sync::mpsc;
 use tracing::info;
@@ -16,6 +16,7 @@ use tracing::info;
 use crate::bus::Bus;
 use crate::call::Gap;
 use crate::metrics::Present;
+use crate::permit::Verdict;
 use crate::routes::Route;
 use crate::shard::Shard;
 use crate::{Shared, sink};
@@ -41,6 +42,9 @@ pub(crate) struct Live<S> {
     pub(crate) source: S,
     pub(crate) bus: Bus,
     pub(crate) gap: Gap,
+    transcript: sink::Transcript,
+    /// Wall clock at the call's zero.
+    started_at: Timestamp,
     _routes: (take::Guard, Route),
     _present: Present,
 }
@@ -62,7 +66,7 @@ impl<S: Source> Live<S> {
             routes,
             ..
         } = shared;
-        let call = of.call;
+        let (call, started_at) = (of.call, of.started_at);
         tracing::Span::current().record("call", tracing::field::display(call));
         let log = fleet.event_log(call, fence);
         let record = record.then(|| sink::Record::new(recorder.clone(), log.clone(), of));
@@ -72,6 +76,8 @@ impl<S: Source> Live<S> {
             source,
             bus: Bus::new(record, sink::Level::new(fleet.clone(), call)),
             gap: Gap::default(),
+            transcript: sink::Transcript::default(),
+            started_at,
             _routes: (fleet.route(call, node), routes.add(call, queue.clone())),
             _present: Present::call(),
         }
@@ -98,6 +104,43 @@ impl<S: Source> Live<S> {
         }
         self.bus.deliver(lane, party, packet);
         self.ask(packet.arrived, shared, answers);
+    }
+
+    /// A recogniser says what was said. What is said in a pause, or in a call of which nothing may
+    /// be kept, goes nowhere.
+    pub(crate) fn handle_version(
+        &mut self,
+        version: &sink::Version<'_>,
+        now: Instant,
+        shared: &Shared,
+    ) {
+        if self.bus.permit.verdict() == Verdict::Denied {
+            return;
+        }
+        let at = self.source.at(now);
+        let open = self.bus.permit.is_open(at);
+        let Some(saying) = self.transcript.handle(version, at, open) else {
+            return;
+        };
+        let (is_final, utterance) = (saying.is_final, self.utterance(saying));
+        if is_final {
+            self.log.send(CallEvent::Said(utterance));
+        } else {
+            let call = self.call;
+            shared.fleet.signal(Signal::Saying { call, utterance });
+        }
+    }
+
+    fn utterance(&self, saying: sink::Saying) -> Utterance {
+        let started_unix_ms = self.started_at.unix_ms();
+        let wall = |at: MediaTime| Timestamp::from_unix_ms(started_unix_ms + at.ms().cast_signed());
+        Utterance {
+            id: saying.id,
+            party: saying.party,
+            from: wall(saying.from),
+            to: wall(saying.to),
+            text: saying.text,
+        }
     }
 
     /// The control plane says what may be recorded.
@@ -169,6 +212,11 @@ impl<S: Source> Live<S> {
     pub(crate) fn finish(mut self, now: Instant, why: &FeedEnd, shard: &Shard) {
         self.bus.proxy.end(why);
         let at = self.source.at(now);
+        if self.bus.permit.verdict() != Verdict::Denied {
+            for saying in self.transcript.end() {
+                self.log.send(CallEvent::Said(self.utterance(saying)));
+            }
+        }
         if let Some((from, to)) = self.gap.end(at) {
             self.mark_gap(from, to);
         }

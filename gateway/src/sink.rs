@@ -4,8 +4,10 @@ mod level;
 mod monitor;
 mod proxy;
 mod record;
+mod transcript;
 
 pub(crate) use level::Level;
 pub(crate) use monitor::{Monitor, Pushed, names as track_names};
 pub(crate) use proxy::{Feeds, Proxy};
 pub(crate) use record::{Of, Record};
+pub(crate) use transcript::{Carrier, Saying, Transcript, Version};

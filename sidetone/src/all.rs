@@ -275,7 +275,8 @@ async fn watch_link(
                 problem: Some(problem),
             }) => livekit.not_ready(problem),
             // what was missed is said again with the next listing of rooms
-            Ok(Signal::Levels { .. } | Signal::Backlog(_)) | Err(RecvError::Lagged(_)) => {}
+            Ok(Signal::Levels { .. } | Signal::Saying { .. } | Signal::Backlog(_))
+            | Err(RecvError::Lagged(_)) => {}
             Err(RecvError::Closed) => anyhow::bail!("nobody can send signals any more"),
         }
     }

@@ -4,6 +4,8 @@ join {url, token, auto_subscribe?}   publish_tone {name, hz, level} -> {sid}
 mute {name, muted}                   unpublish {name}
 participants -> {participants}       heard {hz: [...]} -> {tracks}
 send_text {topic, text, attributes?} send_data {topic, text}
+stream_text {topic, parts, attributes, closing?, sender?}
+transcribe {identity, track, segment, text, final}
 serve_rpc {method, reply}            perform_rpc {to, method, payload} -> {reply}
 allow {identity | null}              press {digit}
 leave
@@ -82,6 +84,27 @@ class Peer:
             ask["text"], topic=ask["topic"], attributes=ask.get("attributes", {})
         )
 
+    async def stream_text(self, ask: dict[str, Any]) -> None:
+        writer = await self.room.local_participant.stream_text(
+            topic=ask["topic"], attributes=ask["attributes"], sender_identity=ask.get("sender")
+        )
+        for part in ask["parts"]:
+            await writer.write(part)
+        await writer.aclose(attributes=ask.get("closing", {}))
+
+    async def transcribe(self, ask: dict[str, Any]) -> None:
+        segment = rtc.TranscriptionSegment(
+            id=ask["segment"],
+            text=ask["text"],
+            start_time=0,
+            end_time=0,
+            language="en",
+            final=ask["final"],
+        )
+        await self.room.local_participant.publish_transcription(
+            rtc.Transcription(ask["identity"], ask["track"], [segment])
+        )
+
     async def send_data(self, ask: dict[str, Any]) -> None:
         await self.room.local_participant.publish_data(ask["text"], topic=ask["topic"])
 
@@ -125,7 +148,7 @@ async def main() -> None:
     peer = Peer()
     names = [
         "join", "publish_tone", "mute", "unpublish", "participants", "heard", "send_text",
-        "send_data", "serve_rpc", "perform_rpc", "allow", "press", "leave",
+        "stream_text", "transcribe", "send_data", "serve_rpc", "perform_rpc", "allow", "press", "leave",
     ]  # fmt: skip
     await serve({name: getattr(peer, name) for name in names})
 

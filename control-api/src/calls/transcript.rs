@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use sidetone_wire::{Party, Sentiment, Timestamp, TranscriptSegment};
+use sidetone_wire::{Party, Sentiment, Timestamp, TranscriptSegment, Utterance};
 
 /// Segments of a report that are kept: some hours of talk.
 const SEGMENTS_MAX: usize = 5000;
@@ -20,6 +20,12 @@ const SEGMENTS_MAX: usize = 5000;
 const TEXT_MAX: usize = 8000;
 /// Later than this nothing is said in a call: a month, in milliseconds.
 const SPAN_MAX_MS: u64 = 31 * 24 * 3_600_000;
+/// What one party says so soon after their last word goes on with it ...
+const PAUSE_MS: u64 = 1_000;
+/// ... up to this length: a monologue stays readable.
+const SEGMENT_MAX_MS: u64 = 30_000;
+/// Characters of a segment's name.
+const ID_MAX: usize = 128;
 /// How long a character takes to say, for live speech of which only the end is known.
 const CHARACTER_MS: i64 = 65;
 
@@ -32,6 +38,8 @@ pub(crate) enum Layer {
     Live,
     /// The report after the call, whole.
     Report,
+    /// What was heard where the call is: each utterance with its own name and time.
+    Heard,
 }
 
 impl Layer {
@@ -41,6 +49,7 @@ impl Layer {
             Self::Conversation => 0,
             Self::Live => 1,
             Self::Report => 2,
+            Self::Heard => 3,
         }
     }
 
@@ -48,7 +57,8 @@ impl Layer {
         match number {
             0 => Self::Conversation,
             1 => Self::Live,
-            _ => Self::Report,
+            2 => Self::Report,
+            _ => Self::Heard,
         }
     }
 }
@@ -156,7 +166,7 @@ impl Rows {
         }
         match row.layer {
             Layer::Live => Some(live(row, row.after?, started_at)),
-            Layer::Conversation | Layer::Report => Some(whole(row)),
+            Layer::Conversation | Layer::Report | Layer::Heard => Some(whole(row)),
         }
     }
 }
@@ -361,9 +371,63 @@ pub(crate) fn arrange(mut rows: Vec<Row>, started_at: Timestamp) -> Vec<Transcri
             rows.sort_by_key(|row| row.id[1..].parse::<usize>().unwrap_or(usize::MAX));
             rows.iter().map(whole).collect()
         }
+        Layer::Heard => return arrange_heard(&rows),
     };
     segments.sort_by_key(|segment| (segment.start_ms, segment.end_ms)); // stable
     segments
+}
+
+/// Recognisers cut what is said as they like: what one party said without a pause is one segment,
+/// named by its first piece.
+fn arrange_heard(rows: &[Row]) -> Vec<TranscriptSegment> {
+    let mut pieces: Vec<TranscriptSegment> = rows.iter().map(whole).collect();
+    pieces.sort_by(|a, b| (a.start_ms, a.end_ms, &a.id).cmp(&(b.start_ms, b.end_ms, &b.id)));
+    let mut segments: Vec<TranscriptSegment> = Vec::with_capacity(pieces.len());
+    for piece in pieces {
+        match segments.last_mut() {
+            Some(last) if goes_on(last, &piece) => {
+                last.text.push(' ');
+                last.text.push_str(&piece.text);
+                last.end_ms = last.end_ms.max(piece.end_ms);
+                last.is_final &= piece.is_final;
+            }
+            Some(_) | None => segments.push(piece),
+        }
+    }
+    segments
+}
+
+fn goes_on(former: &TranscriptSegment, next: &TranscriptSegment) -> bool {
+    former.party == next.party
+        && next.start_ms <= former.end_ms + PAUSE_MS
+        && next.end_ms <= former.start_ms + SEGMENT_MAX_MS
+}
+
+/// What was heard where the call is, as a row: `None` if nothing is left of the text.
+pub(crate) fn heard(said: &Utterance, started_at: Timestamp) -> Option<Row> {
+    let text = clean(&said.text);
+    let (from, to) = (said.from.ms_since(started_at), said.to.ms_since(started_at));
+    (!text.is_empty()).then(|| Row {
+        id: said.id.chars().take(ID_MAX).collect(),
+        layer: Layer::Heard,
+        party: said.party,
+        text,
+        is_final: true,
+        span_ms: Some((from, to.max(from))),
+        at: said.to,
+        confidence: None,
+        sentiment: None,
+        after: None,
+    })
+}
+
+/// What is being said, for those who look: it is kept nowhere.
+pub(crate) fn saying(said: &Utterance, started_at: Timestamp) -> Option<TranscriptSegment> {
+    let row = heard(said, started_at)?;
+    Some(TranscriptSegment {
+        is_final: false,
+        ..whole(&row)
+    })
 }
 
 fn arrange_live(mut rows: Vec<Row>, started_at: Timestamp) -> Vec<TranscriptSegment> {
@@ -540,6 +604,50 @@ mod tests {
         assert_eq!(said(2, &["a", "b", "c d", "e"]), (0, 0), "the same again");
         assert_eq!(said(1, &["x"]), (0, 0), "an older one");
         assert_eq!(said(3, &["a", "B"]), (2, 2), "another one");
+    }
+
+    fn utterance(id: &str, party: Party, text: &str, from: i64, to: i64) -> Utterance {
+        Utterance {
+            id: id.to_owned(),
+            party,
+            text: text.to_owned(),
+            from: at(from),
+            to: at(to),
+        }
+    }
+
+    #[test]
+    fn what_was_heard_lies_in_its_order_and_pieces_without_a_pause_are_one() {
+        let said = [
+            utterance("c2", Party::Customer, "at all", 3_500, 4_000),
+            utterance("a1", Party::Agent, "Why?", 4_100, 4_600),
+            utterance("c1", Party::Customer, "It has not arrived", 1_000, 3_000),
+            utterance("c3", Party::Customer, "Well,", 8_000, 8_500),
+            utterance("c4", Party::Customer, "nobody knows", 9_600, 10_500),
+        ];
+        let expected = [
+            ("c1", "It has not arrived at all", 1_000, 4_000),
+            ("a1", "Why?", 4_100, 4_600),
+            ("c3", "Well,", 8_000, 8_500),
+            ("c4", "nobody knows", 9_600, 10_500),
+        ];
+        let mut rows: Vec<Row> = said.iter().filter_map(|one| heard(one, at(0))).collect();
+        for _ in 0..rows.len() {
+            rows.rotate_left(1);
+            let segments = arrange(rows.clone(), at(0));
+            let found: Vec<_> = segments
+                .iter()
+                .map(|one| (&*one.id, &*one.text, one.start_ms, one.end_ms))
+                .collect();
+            assert_eq!(found, expected);
+        }
+        let monologue: Vec<Row> = (0..100)
+            .filter_map(|n| {
+                let (id, from) = (format!("m{n}"), n * 1_000);
+                heard(&utterance(&id, Party::Agent, "on", from, from + 900), at(0))
+            })
+            .collect();
+        assert_eq!(arrange(monologue, at(0)).len(), 4);
     }
 
     #[test]

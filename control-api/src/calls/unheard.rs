@@ -4,7 +4,7 @@
 //! only when it was recognised, some seconds late; what may be of a pause is left out, rather a
 //! sentence too much than a digit.
 
-use sidetone_wire::Timestamp;
+use sidetone_wire::{Timestamp, Utterance};
 
 use super::transcript::{Said, Spoken};
 
@@ -48,6 +48,13 @@ impl Unheard {
                 Said::Whole { layer, spoken }
             }
         }
+    }
+
+    /// Whether nothing of what was said may be of a pause.
+    pub(crate) fn lets(&self, said: &Utterance) -> bool {
+        let to = said.to.unix_ms();
+        let from = said.from.unix_ms().min(to - took_ms(&said.text));
+        !self.touches(from - RECOGNISED_WITHIN_MS, to)
     }
 
     fn touches(&self, from_ms: i64, to_ms: i64) -> bool {
@@ -128,6 +135,28 @@ mod tests {
         let goes_on = paused(&[(10_000, None)]);
         let left = goes_on.leave_out(piece(), at(3_600_000), at(0));
         assert_eq!(left, Said::Nothing);
+    }
+
+    #[test]
+    fn what_was_heard_around_a_pause_is_left_out() {
+        let unheard = paused(&[(10_000, Some(20_000))]);
+        for (from, to, kept) in [
+            (5_000, 8_000, true),
+            (5_000, 9_500, false),
+            (12_000, 14_000, false),
+            (22_000, 23_000, false),
+            (5_000, 30_000, false),
+            (25_000, 26_000, true),
+        ] {
+            let said = Utterance {
+                id: "a".to_owned(),
+                party: Party::Customer,
+                text: "4111".to_owned(),
+                from: at(from),
+                to: at(to),
+            };
+            assert_eq!(unheard.lets(&said), kept, "{from} to {to}");
+        }
     }
 
     #[test]

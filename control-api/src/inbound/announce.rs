@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sidetone_wire::socket::CallEventType;
-use sidetone_wire::{CallId, TranscriptUpdate};
+use sidetone_wire::{Call, CallId, TranscriptUpdate, Utterance};
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
@@ -77,6 +77,31 @@ async fn tell(app: &App, batch: Vec<Changed>) {
 /// Whether it may be the first that was said: of a conversation, or of its party.
 fn is_first(id: &str) -> bool {
     id == "s0" || id.ends_with("-0")
+}
+
+/// Tells of what was heard in a call: of the segment, if it stands for itself, and else of the
+/// transcript, in which it goes on with a former one.
+pub(crate) async fn heard(app: &App, call: &Call, said: &Utterance) {
+    app.alerts.said(call.id, &said.text);
+    app.realtime.said(call.id);
+    if !app.realtime.is_followed(call.id) {
+        return;
+    }
+    let Some(mut update) = whole(app, call.client_id, call.id).await else {
+        return;
+    };
+    let segments = update.transcript.as_deref().unwrap_or_default();
+    let own = segments.iter().find(|segment| segment.id == said.id);
+    // a first segment is the whole transcript, too
+    if let Some(segment) = own.filter(|_| segments.len() > 1).cloned() {
+        update = TranscriptUpdate {
+            segment,
+            transcript: None,
+            ..update
+        };
+    }
+    let (realtime, event) = (&app.realtime, "transcript-update");
+    realtime.tell_followers(call.id, event, &update).await;
 }
 
 /// A call's whole transcript, for those who know nothing of it yet.

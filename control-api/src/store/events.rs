@@ -6,13 +6,15 @@
 
 use sidetone_wire::{
     BranchId, Call, CallEvent, CallFacts, CallId, EndReason, Numbered, TenantId, Timestamp, UserId,
-    socket::CallEventType,
+    Utterance, socket::CallEventType,
 };
 use tracing::info;
 
 use super::columns::{Columns as _, json};
 use super::effects::{self, Change};
-use super::{Result, Store, Tx, calls, campaigns, control, pauses, takes, tenants};
+use super::{
+    Result, Store, Tx, calls, campaigns, control, outbox, pauses, takes, tenants, transcripts,
+};
 use crate::control::Supervisor;
 use crate::livekit::monitor_room;
 
@@ -24,6 +26,8 @@ pub(crate) struct Applied {
     pub(crate) call: Call,
     /// Somebody else has it.
     pub(crate) control_changed: bool,
+    /// Only this was said in it, and nothing else changed.
+    pub(crate) said: Option<Utterance>,
 }
 
 impl Store {
@@ -39,6 +43,21 @@ impl Store {
         let fresh = advance(&mut tx, event).await?;
         let id = event.call;
         let before = calls::in_transaction(&mut tx, id, now).await?;
+        if let CallEvent::Said(said) = &event.event {
+            let kept = match before {
+                Some(call) if fresh && transcripts::heard(&mut tx, &call, said).await? => {
+                    Some(call)
+                }
+                Some(_) | None => None,
+            };
+            tx.commit().await?;
+            return Ok(kept.map(|call| Applied {
+                kind: CallEventType::Updated,
+                call,
+                control_changed: false,
+                said: Some(said.clone()),
+            }));
+        }
         let changed = change(&mut tx, event, fresh, trusted, now).await?;
         let applied = match changed {
             Some(kind) => {
@@ -47,6 +66,7 @@ impl Store {
                 call.map(|call| Applied {
                     kind,
                     control_changed: version.is_some_and(|before| before != call.control.version),
+                    said: None,
                     call,
                 })
             }
@@ -61,6 +81,10 @@ impl Store {
                 after,
             };
             effects::follow(&mut tx, &[change], now).await?;
+            if kind == CallEventType::Ended {
+                let over = [(call.client_id, call.id)];
+                outbox::owe_transcripts(&mut tx, &over, now).await?;
+            }
         }
         tx.commit().await?;
         Ok(applied)
@@ -107,6 +131,7 @@ async fn change(
         }
         CallEvent::Facts(_)
         | CallEvent::Ended { .. }
+        | CallEvent::Said(_)
         | CallEvent::ListenerLeft { .. }
         | CallEvent::SupervisorLost { .. }
         | CallEvent::Degraded { .. }
@@ -114,6 +139,7 @@ async fn change(
         {
             None
         }
+        CallEvent::Said(_) => None, // it changes nothing of the call itself
         CallEvent::Facts(facts) => Some(apply_facts(tx, id, facts, now).await?),
         CallEvent::SupervisorLost { user, room } => {
             let who = |holder: Supervisor| {

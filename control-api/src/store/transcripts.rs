@@ -1,13 +1,13 @@
 //! What was said.
 
 use serde_json::json;
-use sidetone_wire::{Call, CallId, TenantId, Timestamp, TranscriptSegment};
+use sidetone_wire::{Call, CallId, Consent, TenantId, Timestamp, TranscriptSegment, Utterance};
 use sqlx::any::AnyRow;
 
 use super::audit::{self, Actor, Subject};
 use super::columns::{self, Columns as _, Statement, batches};
-use super::{Result, Store, Tenant, Tx};
-use crate::calls::transcript::{Row, arrange};
+use super::{Result, Store, Tenant, Tx, pauses};
+use crate::calls::transcript::{self, Row, arrange};
 use crate::calls::{Layer, Rows, State};
 
 /// Writes changes of calls' segments. Of two rows of one id the better one stays, as
@@ -54,6 +54,30 @@ pub(super) async fn put(tx: &mut Tx, calls: &[(&Call, &Rows)]) -> Result<()> {
         remove(tx, call.id, rows).await?;
     }
     Ok(())
+}
+
+/// Keeps what was heard in a call, unless it may be of a pause, or nothing of the call may be
+/// kept; `false` when it is not kept.
+pub(super) async fn heard(tx: &mut Tx, call: &Call, said: &Utterance) -> Result<bool> {
+    if call.consent == Consent::Denied {
+        return Ok(false);
+    }
+    let unheard = pauses::unheard(tx, &[call.id]).await?;
+    if unheard
+        .get(&call.id)
+        .is_some_and(|unheard| !unheard.lets(said))
+    {
+        return Ok(false);
+    }
+    let Some(row) = transcript::heard(said, call.started_at) else {
+        return Ok(false);
+    };
+    let rows = Rows {
+        put: [(row.id.clone(), row)].into(),
+        ..Rows::default()
+    };
+    put(tx, &[(call, &rows)]).await?;
+    Ok(true)
 }
 
 async fn remove(tx: &mut Tx, call: CallId, rows: &Rows) -> Result<()> {

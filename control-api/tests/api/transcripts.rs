@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 use sidetone_service::clock;
 use sidetone_simulate::vapi::VapiCall;
 use sidetone_testkit::{PostgresServer, database};
-use sidetone_wire::RecordingId;
+use sidetone_wire::{CallEvent, Party, RecordingId, Signal, Timestamp, Utterance};
 use sqlx::Connection as _;
 
 use crate::socket::Socket;
 use crate::takes::{manifest, path};
 use crate::vendor_calls::{SECRET, VAPI, connect, hmac, only_call, send, signed};
-use crate::world::{User, World};
+use crate::world::{Held, User, World};
 
 async fn world() -> (World, User) {
     let world = World::new().await;
@@ -241,4 +241,130 @@ async fn while_the_database_is_away_webhooks_are_sent_back_and_come_again() {
         crate::world::within(async || send(&world, VAPI, &webhook).await.0 == StatusCode::OK);
     assert!(taken.await, "it is taken once the database is back");
     assert_eq!(only_call(&admin).await["status"], "ended");
+}
+
+/// What a gateway heard somebody say, seconds into a call.
+fn utterance(call: &Held, id: &str, party: Party, text: &str, from: f64, to: f64) -> Utterance {
+    let at = |seconds: f64| {
+        let started_ms = call.facts.started_at.unix_ms();
+        Timestamp::from_unix_ms(started_ms + (seconds * 1000.0) as i64)
+    };
+    Utterance {
+        id: id.to_owned(),
+        party,
+        text: text.to_owned(),
+        from: at(from),
+        to: at(to),
+    }
+}
+
+fn texts(segments: &Value) -> Vec<String> {
+    let segments = segments.as_array().unwrap().iter();
+    segments
+        .map(|one| one["text"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn what_is_heard_where_the_call_is_is_read_along_kept_and_exported() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let gateway = world.gateway();
+    let call = gateway.hold("room-1", None);
+    call.known_to(&admin).await;
+    let mut socket = Socket::connect(&world, &admin.token).await;
+    socket.event("initial_state").await;
+    let stream = format!("call:{}", call.id);
+    socket.send("subscribe", json!({ "stream": stream })).await;
+    socket.send("ping", json!({})).await;
+    socket.event("pong").await;
+
+    // what is being said is shown and not kept; the first segment is the whole transcript, too
+    let path = format!("/api/calls/{}/transcript", call.id);
+    let saying = utterance(&call, "c1", Party::Customer, "It has", 1.0, 1.5);
+    world.fleet.signal(Signal::Saying {
+        call: call.id,
+        utterance: saying,
+    });
+    let shown = socket.event("transcript-update").await;
+    assert_eq!(
+        (&shown["segment"]["text"], &shown["segment"]["final"]),
+        (&json!("It has"), &json!(false))
+    );
+    assert_eq!(texts(&shown["transcript"]), ["It has"]);
+    assert_eq!(admin.read(&path).await["segments"], json!([]));
+
+    let say = |id, party, text, from, to| {
+        call.log
+            .send(CallEvent::Said(utterance(&call, id, party, text, from, to)));
+    };
+    say("c1", Party::Customer, "It has not arrived", 1.0, 3.0);
+    let first = socket.event("transcript-update").await;
+    assert_eq!(first["segment"]["id"], "c1");
+    assert_eq!(first["segment"]["startMs"], 1000);
+    assert_eq!(texts(&first["transcript"]), ["It has not arrived"]);
+    say("a1", Party::Agent, "Oh.", 5.0, 5.5);
+    let second = socket.event("transcript-update").await;
+    assert_eq!(
+        (&second["segment"]["id"], &second["transcript"]),
+        (&json!("a1"), &Value::Null)
+    );
+    // the recogniser's next piece of the same breath: the transcript is told anew
+    say("c2", Party::Customer, "at all.", 3.4, 4.0);
+    let merged = socket.event("transcript-update").await;
+    let whole = ["It has not arrived at all.", "Oh."];
+    assert_eq!(texts(&merged["transcript"]), whole);
+    // what comes again changes nothing
+    say("c2", Party::Customer, "at all.", 3.4, 4.0);
+    let again = socket.event("transcript-update").await;
+    assert_eq!(again["transcript"], merged["transcript"]);
+
+    let kept = admin.read(&path).await["segments"].clone();
+    assert_eq!(kept, merged["transcript"]);
+    let mut late = Socket::connect(&world, &admin.token).await;
+    late.event("initial_state").await;
+    late.send("subscribe", json!({ "stream": stream })).await;
+    assert_eq!(late.event("transcript-update").await["transcript"], kept);
+    for format in ["txt", "vtt", "srt"] {
+        let url = format!("{path}?format={format}");
+        let text = admin.request(Method::GET, &url).send().await.unwrap();
+        let text = text.text().await.unwrap();
+        let places = whole.map(|line| text.find(line).unwrap_or_else(|| panic!("{line}: {text}")));
+        assert!(places[0] < places[1], "{text}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_heard_around_a_pause_or_without_consent_is_not_kept() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let gateway = world.gateway();
+    let call = gateway.hold_since("room-1", None, Timestamp::from_unix_ms(clock::wall()));
+    call.known_to(&admin).await;
+    let say = |id: &str, text: &str, from: f64, to: f64| {
+        let said = utterance(&call, id, Party::Customer, text, from, to);
+        call.log.send(CallEvent::Said(said));
+    };
+    let path = format!("/api/calls/{}/transcript", call.id);
+    let pause = format!("/api/calls/{}/recording/pause", call.id);
+    let (status, answer) = admin.post(&pause, &json!({})).await;
+    assert!(status.is_success(), "{status} {answer}");
+    let paused_s = (clock::wall() - call.facts.started_at.unix_ms()) as f64 / 1000.0;
+    say("a", "4111 1111", paused_s, paused_s + 2.0);
+    say("b", "Good morning", -30.0, -20.0);
+    let there = |found: &Value| texts(&found["segments"]) == ["Good morning"];
+    admin.eventually(&path, there).await;
+
+    let consent = format!("/api/calls/{}/consent", call.id);
+    let (status, answer) = admin.put(&consent, &json!({"consent": "denied"})).await;
+    assert!(status.is_success(), "{status} {answer}");
+    say("c", "And on", -10.0, -9.0);
+    // events are taken in order: when the next one has had its effect, so has this one
+    let mut facts = call.facts.clone();
+    facts.agent_name = Some("Somebody else".into());
+    call.log.send(CallEvent::Facts(facts));
+    let next = |call: &Value| call["agentName"] == "Somebody else";
+    admin.eventually(&call.path(), next).await;
+    let kept = texts(&admin.read(&path).await["segments"]);
+    assert!(!kept.contains(&"And on".to_owned()), "{kept:?}");
 }

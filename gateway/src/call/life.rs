@@ -134,6 +134,11 @@ impl Life {
     }
 
     /// Who is on a channel: the first of the party that was there.
+    /// Whose track it is: identity.
+    pub(crate) fn owner_of(&self, sid: &str) -> Option<&str> {
+        self.tracks.owner_of(sid)
+    }
+
     pub(crate) fn name_of(&self, party: Party) -> Option<&str> {
         let live = self.live.as_ref()?;
         let person = match party {
@@ -190,6 +195,7 @@ impl Life {
             | Event::PermissionChanged(_)
             | Event::TokenRefreshed
             | Event::Text(_)
+            | Event::TextSoFar(_)
             | Event::Data { .. }
             | Event::Transcription(_)
             | Event::Dtmf { .. }

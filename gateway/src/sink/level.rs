@@ -222,7 +222,8 @@ mod tests {
                 current_speaker,
                 ..
             }) => Some((levels.customer, levels.agent, current_speaker)),
-            Ok(Signal::LivekitLink { .. } | Signal::Backlog(_)) | Err(_) => None,
+            Ok(Signal::LivekitLink { .. } | Signal::Saying { .. } | Signal::Backlog(_))
+            | Err(_) => None,
         }
     }
 

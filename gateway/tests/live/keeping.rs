@@ -27,7 +27,12 @@ fn done(command: &str, answer: &Result<Reply, CommandError>) {
 }
 
 /// A room whose call has a rule before anybody is in it.
-async fn ruled(server: &LivekitServer, world: &World, room: &str, rule: RecordingRule) -> CallId {
+pub(crate) async fn ruled(
+    server: &LivekitServer,
+    world: &World,
+    room: &str,
+    rule: RecordingRule,
+) -> CallId {
     let service = RoomService::new(&server.url(), &credentials(server));
     service.create_room(room, "").await.unwrap();
     let info = service.find_room(room).await.unwrap().unwrap();

@@ -15,4 +15,5 @@ mod peers;
 mod sockets;
 mod streams;
 mod tapping;
+mod transcripts;
 mod world;

@@ -16,6 +16,12 @@ const OPEN_STREAMS: usize = 64;
 /// The longest text stream, also after inflating; longer ones are cut off and dropped.
 const TEXT_BYTES: usize = 256 * 1024;
 
+/// The topic of transcripts.
+const TRANSCRIPTION: &str = "lk.transcription";
+
+/// Of a longer one only the whole is told: what is read again with every piece must be short.
+const GROWING_BYTES: usize = 8 * 1024;
+
 /// Calls of ours that may wait for an answer at once.
 const PENDING_RPCS: usize = 256;
 
@@ -95,10 +101,7 @@ impl Data {
             .into(),
             Some(Value::Transcription(t)) => Event::Transcription(transcription(t)).into(),
             Some(Value::StreamHeader(header)) => self.open_stream(from, header),
-            Some(Value::StreamChunk(chunk)) => {
-                self.add_chunk(&chunk);
-                Handled::default()
-            }
+            Some(Value::StreamChunk(chunk)) => self.add_chunk(&chunk),
             Some(Value::StreamTrailer(trailer)) => self.close_stream(trailer),
             Some(Value::RpcRequest(request)) => rpc_request(from, request),
             Some(Value::RpcAck(ack)) => {
@@ -147,16 +150,27 @@ impl Data {
         Handled::default()
     }
 
-    fn add_chunk(&mut self, chunk: &proto::data_stream::Chunk) {
+    fn add_chunk(&mut self, chunk: &proto::data_stream::Chunk) -> Handled {
         let Some(stream) = self.streams.get_mut(&chunk.stream_id) else {
-            return;
+            return Handled::default();
         };
         if stream.bytes.len() + chunk.content.len() > TEXT_BYTES {
             metrics::counter!("room_text_streams_dropped_total").increment(1);
             self.streams.remove(&chunk.stream_id);
-            return;
+            return Handled::default();
         }
         stream.bytes.extend_from_slice(&chunk.content);
+        if stream.topic != TRANSCRIPTION || stream.deflated || stream.bytes.len() > GROWING_BYTES {
+            return Handled::default();
+        }
+        Event::TextSoFar(Text {
+            from: stream.from.clone(),
+            topic: stream.topic.clone(),
+            id: chunk.stream_id.clone(),
+            text: begun(&stream.bytes).to_owned(),
+            attributes: stream.attributes.clone(),
+        })
+        .into()
     }
 
     fn close_stream(&mut self, trailer: proto::data_stream::Trailer) -> Handled {
@@ -448,6 +462,16 @@ fn finish(id: String, stream: OpenStream) -> Handled {
         attributes: stream.attributes,
     })
     .into()
+}
+
+/// The text so far: a piece may end within a character.
+fn begun(bytes: &[u8]) -> &str {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            std::str::from_utf8(&bytes[..error.valid_up_to()]).expect("it is valid up to there")
+        }
+    }
 }
 
 /// Raw deflate (RFC 1951) to text, at most [`TEXT_BYTES`] of it.

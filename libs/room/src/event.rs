@@ -141,6 +141,9 @@ pub enum Event {
     },
     /// A whole text stream (`lk.transcription`, `lk.chat`, …).
     Text(Text),
+    /// What has come of a transcript's text stream that goes on: agents open one with the first
+    /// words of an utterance and close it with the last.
+    TextSoFar(Text),
     /// A data packet.
     Data {
         /// Who: identity, empty if hidden.

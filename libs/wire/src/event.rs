@@ -42,12 +42,33 @@ pub struct CallFacts {
     pub capabilities: Vec<Capability>,
 }
 
+/// Something that was said in a call, as it was understood.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Utterance {
+    /// Names it within its call: one that comes again replaces the former.
+    pub id: String,
+    /// Who said it.
+    pub party: Party,
+    /// What was understood.
+    pub text: String,
+    /// When it began, about.
+    pub from: Timestamp,
+    /// When it ended, about.
+    pub to: Timestamp,
+}
+
+impl std::fmt::Debug for Utterance {
+    /// Nothing of what was said.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Utterance")
+            .field("id", &self.id)
+            .field("party", &self.party)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What happened to a call. Kept until the control plane has taken it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "most events are facts: a box would cost more than it spares"
-)]
 pub enum CallEvent {
     /// The call is there, or something about it changed.
     Facts(CallFacts),
@@ -86,6 +107,8 @@ pub enum CallEvent {
         /// For the operator.
         error: String,
     },
+    /// Somebody said something, and it will not be understood otherwise any more.
+    Said(Utterance),
     /// A supervisor's connection to the monitor room is gone for good.
     ListenerLeft {
         /// Who.
@@ -137,6 +160,13 @@ pub enum Signal {
         levels: Levels,
         /// Who speaks.
         current_speaker: Option<Party>,
+    },
+    /// Somebody says something, as it is understood by now: at most 4 a second and speaker.
+    Saying {
+        /// The call.
+        call: CallId,
+        /// So far.
+        utterance: Utterance,
     },
     /// The gateway's LiveKit link: why it cannot work, or `None` when it can.
     LivekitLink {

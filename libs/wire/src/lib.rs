@@ -47,7 +47,7 @@ pub use connection::{
     Connection, ConnectionKind, ConnectionTest, HmacAlgorithm, SignatureEncoding, StreamUrls,
     TestOutcome, WebhookAuth, WebhookScheme,
 };
-pub use event::{CallEvent, CallFacts, Numbered, Signal};
+pub use event::{CallEvent, CallFacts, Numbered, Signal, Utterance};
 pub use id::{
     ApiKeyId, BranchId, CallId, ConnectionId, FeedId, InviteId, NodeId, PhoneNumberId, RecordingId,
     TenantId, UserId,

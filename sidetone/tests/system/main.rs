@@ -26,3 +26,4 @@ mod sockets;
 mod sound;
 mod streams;
 mod supervising;
+mod transcripts;

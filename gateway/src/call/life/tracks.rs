@@ -59,6 +59,12 @@ impl Tracks {
         Some((&next.sid, &next.identity))
     }
 
+    /// Whose it is: identity.
+    pub(super) fn owner_of(&self, sid: &str) -> Option<&str> {
+        let track = self.known.iter().find(|track| track.sid == sid)?;
+        Some(&track.identity)
+    }
+
     /// The tapped tracks of a participant.
     pub(super) fn tapped_of(&self, identity: &str) -> impl Iterator<Item = &str> {
         let of = self
