@@ -1,8 +1,17 @@
 import { defineConfig } from "@playwright/test";
 
-/** The server under test: `SIDETONE_URL`, with `SIDETONE_USER` and `SIDETONE_PASSWORD`. */
+/** What needs a server that has no LiveKit. */
+const WITHOUT_LIVEKIT = "**/without-livekit/**";
+
+/**
+ * The server under test: `SIDETONE_URL`, with `SIDETONE_USER` and `SIDETONE_PASSWORD`;
+ * `SIDETONE_WITHOUT_LIVEKIT` if it has none.
+ */
 export default defineConfig({
   testDir: "e2e",
+  ...(process.env.SIDETONE_WITHOUT_LIVEKIT === undefined
+    ? { testIgnore: WITHOUT_LIVEKIT }
+    : { testMatch: WITHOUT_LIVEKIT }),
   outputDir: "test-results",
   // one server, one user: a test must not stop what another one listens to
   workers: 1,

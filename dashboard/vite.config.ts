@@ -19,7 +19,11 @@ export default defineConfig({
   },
   server: {
     host: "127.0.0.1",
-    proxy: { "/api": server, "/socket.io": { target: server, ws: true } },
+    proxy: {
+      "/api": server,
+      "/socket.io": { target: server, ws: true },
+      "/listen": { target: server, ws: true },
+    },
   },
   test: {
     environment: "happy-dom",

@@ -7,6 +7,7 @@ import { patchesOf } from "@/realtime/patches";
 import { Listener, type Listening } from "./listener";
 import { openMicrophone } from "./microphone";
 import { speakers } from "./output";
+import { openFeed } from "./proxy";
 import { Talker, type Speaking } from "./talker";
 
 const loadClient = () => import("./livekit");
@@ -24,6 +25,7 @@ export function createListener(): Listener {
     listen,
     unlisten,
     output: speakers,
+    openFeed,
     connect: async (grant, events) => (await loadClient()).connectRoom(grant, events),
   });
 }

@@ -3,6 +3,7 @@ import { ApiError } from "@/api/client";
 import type { ListenGrant } from "@/wire/ListenGrant";
 import type { LivekitListen } from "@/wire/LivekitListen";
 import { Listener, MAX_CALLS, MAX_GAIN } from "./listener";
+import type { Feed, FeedEvents } from "./feed";
 import type { Voice } from "./output";
 import type { MonitorRoom, MonitorRoomEvents } from "./room";
 
@@ -26,6 +27,18 @@ class FakeRoom implements MonitorRoom {
   }
 }
 
+/** A feed that does what the test says. */
+class FakeFeed implements Feed {
+  closed = false;
+  constructor(
+    readonly url: string,
+    readonly events: FeedEvents,
+  ) {}
+  close() {
+    this.closed = true;
+  }
+}
+
 class FakeVoice implements Voice {
   gain = -1;
   closed = false;
@@ -45,6 +58,7 @@ const track = () => ({}) as MediaStreamTrack;
 
 function stage() {
   const rooms: FakeRoom[] = [];
+  const feeds: FakeFeed[] = [];
   const voices: FakeVoice[] = [];
   const asked: string[] = [];
   const returned: string[] = [];
@@ -85,6 +99,11 @@ function stage() {
       rooms.push(room);
       return room;
     },
+    openFeed: (url, _callId, events) => {
+      const feed = new FakeFeed(url, events);
+      feeds.push(feed);
+      return feed;
+    },
     output: {
       unlock: () => Promise.resolve(),
       attach: (name) => {
@@ -96,7 +115,7 @@ function stage() {
   });
   const state = (callId: string) => listener.calls().find((call) => call.callId === callId);
   const audible = () => voices.filter((voice) => !voice.closed).map((voice) => voice.name);
-  return { listener, rooms, voices, asked, returned, answers, state, audible };
+  return { listener, rooms, feeds, voices, asked, returned, answers, state, audible };
 }
 
 beforeEach(() => vi.useFakeTimers());
@@ -257,7 +276,59 @@ test("a room that cannot be reached is a failure with what to do", async () => {
   expect(rooms).toHaveLength(1);
 });
 
-test("a call without LiveKit says so", async () => {
+/** The same without LiveKit. */
+function feedStage() {
+  const made = stage();
+  let grants = 0;
+  made.answers.listen = () => {
+    grants += 1;
+    const listenProxyUrl = `ws://server/listen/${grants}`;
+    return Promise.resolve({
+      expiresAt: "2026-10-30T12:10:00.000Z",
+      livekit: null,
+      listenProxyUrl,
+    });
+  };
+  return made;
+}
+
+test("without LiveKit each call is heard by a feed of its own, party by party", async () => {
+  const { listener, rooms, feeds, voices, returned, state, audible } = feedStage();
+  await Promise.all([listener.listen("a"), listener.listen("b")]);
+  expect(rooms).toHaveLength(0);
+  expect(feeds.map((feed) => feed.url)).toEqual(["ws://server/listen/1", "ws://server/listen/2"]);
+  feeds[0]?.events.onTrack("a/customer", track());
+  feeds[0]?.events.onTrack("a/agent", track());
+  expect(state("a")?.phase).toBe("hearing");
+  listener.setGain("a", "agent", 0.3);
+  listener.setMuted("a", "customer", true);
+  expect(voices.map((voice) => voice.gain)).toEqual([0, 0.3]);
+  await listener.stop("a");
+  expect(audible()).toEqual([]);
+  expect([feeds[0]?.closed, feeds[1]?.closed]).toEqual([true, false]);
+  expect(returned).toEqual(["a"]);
+  feeds[0]?.events.onTrack("a/agent", track());
+  expect(audible()).toEqual([]);
+});
+
+test("a feed that is lost is asked for again, and one that was withdrawn is not", async () => {
+  const { listener, feeds, state } = feedStage();
+  await listener.listen("a");
+  feeds[0]?.events.onTrack("a/agent", track());
+  feeds[0]?.events.onEnd("lost");
+  expect(state("a")?.phase).toBe("reconnecting");
+  expect(state("a")?.parties.agent.present).toBe(false);
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(feeds).toHaveLength(2);
+  feeds[1]?.events.onTrack("a/agent", track());
+  expect(state("a")?.phase).toBe("hearing");
+  feeds[1]?.events.onEnd("removed");
+  expect(state("a")?.phase).toBe("failed");
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(feeds).toHaveLength(2);
+});
+
+test("a call with nothing to hear says so", async () => {
   const { listener, answers, state } = stage();
   answers.listen = () =>
     Promise.resolve({ expiresAt: "2026-10-30T12:10:00.000Z", livekit: null, listenProxyUrl: null });

@@ -2,6 +2,7 @@ import { ApiError, errorText } from "@/api/client";
 import type { ListenGrant } from "@/wire/ListenGrant";
 import type { LivekitListen } from "@/wire/LivekitListen";
 import type { Party } from "@/wire/Party";
+import type { Feed, FeedEnd, OpenFeed } from "./feed";
 import type { Output, Voice } from "./output";
 import type { Closed, ConnectRoom, MonitorRoom, MonitorRoomEvents } from "./room";
 
@@ -42,6 +43,8 @@ export interface ListenerParts {
   unlisten: (callId: string) => Promise<void>;
   /** Loads the LiveKit client when it is first needed. */
   connect: ConnectRoom;
+  /** Hears one call without LiveKit. */
+  openFeed: OpenFeed;
   output: Output;
 }
 
@@ -61,12 +64,14 @@ function parseTrackName(name: string): { callId: string; party: HeardParty } | u
 
 /**
  * Everything this page listens to: any number of calls over one room connection and one audio
- * context. What the person asked for is `#calls`; the room and the voices follow it.
+ * context; without LiveKit, over a WebSocket each. What the person asked for is `#calls`; the room,
+ * the feeds and the voices follow it.
  */
 export class Listener {
   readonly #parts: ListenerParts;
   readonly #calls = new Map<string, Listening>();
   readonly #voices = new Map<string, LiveVoice>();
+  readonly #feeds = new Map<string, Feed>();
   readonly #listeners = new Set<() => void>();
   readonly #returning = new Map<string, Promise<void>>();
   #shown: readonly Listening[] = [];
@@ -100,6 +105,7 @@ export class Listener {
   /** Stops at once, and gives the right to listen back. */
   async stop(callId: string): Promise<void> {
     if (!this.#calls.delete(callId)) return;
+    this.#closeFeed(callId);
     this.#silence((name) => parseTrackName(name)?.callId === callId);
     this.#publish();
     this.#wantTracks();
@@ -178,9 +184,7 @@ export class Listener {
       if (!this.#calls.has(callId)) {
         return await this.#giveBack(callId); // stopped meanwhile
       }
-      if (grant.livekit === null) {
-        return this.#fail(callId, "This call has no LiveKit room to hear it in.");
-      }
+      if (grant.livekit === null) return this.#feed(callId, grant.listenProxyUrl);
       clearTimeout(this.#idle);
       await this.#join(grant.livekit);
       this.#tries = 0;
@@ -191,6 +195,40 @@ export class Listener {
       if (known?.phase === "reconnecting" && temporary) this.#retryLater();
       else this.#fail(callId, error instanceof ApiError ? errorText(error) : CANNOT_JOIN);
     }
+  }
+
+  /** Hears a call by its own WebSocket. */
+  #feed(callId: string, url: string | null): void {
+    this.#closeFeed(callId);
+    if (url === null) return this.#fail(callId, "This call has no audio to hear.");
+    const isCurrent = () => this.#feeds.get(callId) === feed;
+    const feed = this.#parts.openFeed(url, callId, {
+      onTrack: (name, track) => {
+        if (!isCurrent()) return;
+        this.#tries = 0;
+        this.#gainTrack(name, track);
+      },
+      onEnd: (why) => {
+        if (isCurrent()) this.#feedEnded(callId, why);
+      },
+    });
+    this.#feeds.set(callId, feed);
+  }
+
+  #feedEnded(callId: string, why: FeedEnd): void {
+    this.#closeFeed(callId);
+    this.#silence((name) => parseTrackName(name)?.callId === callId);
+    const call = this.#calls.get(callId);
+    if (call === undefined) return;
+    if (why === "removed") return this.#fail(callId, OVER.removed);
+    // of a call that is over the page hears from the list of calls
+    this.#set({ ...call, phase: why === "over" ? "waiting" : "reconnecting" });
+    if (why === "lost") this.#retryLater();
+  }
+
+  #closeFeed(callId: string): void {
+    this.#feeds.get(callId)?.close();
+    this.#feeds.delete(callId);
   }
 
   /** The room of the grant: the one that is there, or a new connection. */

@@ -20,6 +20,9 @@ function show(call: Call, role: Role, refusal: ApiError): Listener {
     listen: refuse,
     unlisten: refuse,
     connect: refuse,
+    openFeed: () => {
+      throw new Error("nothing can be heard here");
+    },
     output: {
       unlock: () => Promise.resolve(),
       attach: () => {

@@ -48,6 +48,9 @@ function stage(over: Partial<Call> = {}, role: Role = "supervisor") {
         listenProxyUrl: null,
       }),
     unlisten: () => Promise.resolve(),
+    openFeed: () => {
+      throw new Error("nothing is to be heard here");
+    },
     connect: (_grant, events) =>
       Promise.resolve({
         want: () => undefined,
