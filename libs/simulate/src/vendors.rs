@@ -76,6 +76,8 @@ impl Vendors {
     /// # Errors
     /// When that admin may not, or nobody answers.
     pub async fn connect(url: &str, username: &str, password: &str) -> Result<Self> {
+        // the client asks for one; that another one was first is fine
+        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let client = reqwest::Client::new();
         let login = client
             .post(format!("{url}/api/auth/login"))
