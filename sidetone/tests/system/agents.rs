@@ -49,7 +49,7 @@ fn knows(state: &Value, text: &str) -> bool {
     context.iter().any(said)
 }
 
-/// As a transcript has it.
+/// As a transcript has what was heard where the call is.
 async fn transcribed(system: &System, call: &Value, party: &str, text: &str) {
     sqlx::any::install_default_drivers();
     let file = system.data_dir().join("sidetone.db");
@@ -59,7 +59,7 @@ async fn transcribed(system: &System, call: &Value, party: &str, text: &str) {
     let start = at - unix_ms(&call["startedAt"]);
     sqlx::query(
         "INSERT INTO transcript_segments (call_id, id, client_id, layer, party, text, final, \
-         start_ms, end_ms, at) SELECT id, $1, client_id, 1, $2, $1, 1, $3, $3, $4 \
+         start_ms, end_ms, at) SELECT id, $1, client_id, 3, $2, $1, 1, $3, $3, $4 \
          FROM calls WHERE id = $5",
     )
     .bind(text)
