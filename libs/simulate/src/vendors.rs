@@ -23,8 +23,6 @@ use crate::webhook::Signing;
 const REST: Duration = Duration::from_secs(4);
 /// After a call that could not be reported.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
-/// The name of a vendor's account.
-const ACCOUNT: &str = "Simulated";
 /// It rings for so long.
 const RINGS_MS: i64 = 1_500;
 
@@ -52,6 +50,14 @@ impl Vendor {
         match self {
             Self::Vapi => Signing::Hmac(secret.to_owned()),
             Self::Retell => Signing::Retell(secret.to_owned()),
+        }
+    }
+
+    /// The name of its account.
+    const fn account(self) -> &'static str {
+        match self {
+            Self::Vapi => "Simulated Vapi",
+            Self::Retell => "Simulated Retell",
         }
     }
 
@@ -230,14 +236,14 @@ async fn account(
     let known = client.get(of_kind).bearer_auth(token).send().await?;
     let known: Value = known.error_for_status()?.json().await?;
     let mut known = known["items"].as_array().into_iter().flatten();
-    let known = known.find(|account| account["name"] == ACCOUNT);
+    let known = known.find(|account| account["name"] == vendor.account());
     let webhook = json!({"scheme": vendor.scheme(), "secret": secret});
     let request = match known.and_then(|account| account["id"].as_str()) {
         Some(id) => client
             .patch(format!("{accounts}/{id}"))
             .json(&json!({ "webhook": webhook })),
         None => client.post(accounts).json(&json!({
-            "kind": vendor.word(), "name": ACCOUNT, "webhook": webhook,
+            "kind": vendor.word(), "name": vendor.account(), "webhook": webhook,
         })),
     };
     let status = request.bearer_auth(token).send().await?.status();
