@@ -129,6 +129,8 @@ const ROUTES: &[(&str, &str)] = &[
     ("post", "/api/{client}/calls/{id}/force-transfer"),
     ("post", "/api/calls/{id}/handback"),
     ("post", "/api/calls/{id}/mute"),
+    ("post", "/api/calls/{id}/transfer"),
+    ("post", "/api/calls/{id}/whisper"),
     ("post", "/api/calls/{id}/end"),
     ("get", "/api/calls/{id}/recordings"),
     ("get", "/api/recordings/{id}"),
