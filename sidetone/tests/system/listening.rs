@@ -219,11 +219,19 @@ async fn one_connection_carries_sixteen_calls_at_once() {
             })
             .await;
     }
-    // at one moment, and nothing beside a track's own tone
-    let heard = supervisor.heard(&[]).await.unwrap();
-    assert_eq!(heard.len(), 2 * CALLS);
-    for track in heard {
-        let level = track.rms_dbfs;
-        assert!((level + 15.0).abs() < 1.5, "{} at {level} dBFS", track.name);
+    // all at one moment, and nothing beside a track's own tone: a listener of 32 tracks on a busy
+    // machine may be late with one of them in this moment or that
+    let end = clock::now() + office::DEADLINE;
+    loop {
+        let heard = supervisor.heard(&[]).await.unwrap();
+        assert_eq!(heard.len(), 2 * CALLS);
+        let others = heard
+            .iter()
+            .filter(|track| (track.rms_dbfs + 15.0).abs() >= 1.5);
+        let others: Vec<_> = others.map(|track| (&track.name, track.rms_dbfs)).collect();
+        if others.is_empty() {
+            break;
+        }
+        assert!(clock::now() < end, "not at their own level: {others:?}");
     }
 }
