@@ -12,6 +12,7 @@ RATE_HZ = 48_000
 FRAME_SAMPLES = 480
 WINDOW_SAMPLES = 19_200  # 400 ms
 TICK_S = 0.05
+HEARD_MS = 50  # taken at once: a piece costs as much as what is in it, and there may be 32 tracks
 SILENT_AFTER_TICKS = 6  # a track that gives no frames for so long is not heard
 
 
@@ -69,7 +70,9 @@ class Ear:
         self.received_samples = 0
         self.last_tick = -SILENT_AFTER_TICKS
         self.window = np.zeros(0, dtype=np.int16)
-        self.stream = rtc.AudioStream(track, sample_rate=RATE_HZ, num_channels=1)
+        self.stream = rtc.AudioStream(
+            track, sample_rate=RATE_HZ, num_channels=1, frame_size_ms=HEARD_MS
+        )
         self.task = asyncio.create_task(self._listen())
         TICKS.start()
 
