@@ -436,7 +436,8 @@ async fn trouble_is_told_within_five_seconds_and_ends_when_the_upstream_recovers
             1,
             "one take over all of it"
         );
-        assert!(level_dbfs(&sound(&take, Party::Agent), AGENT) > -40.0);
+        // a second or two of a file that is silent for as long as the trouble lasted
+        assert!(level_dbfs(&sound(&take, Party::Agent), AGENT) > -60.0);
     }
     let take = healthy.ends(&world).await;
     says(&sound(&take, Party::Customer), CUSTOMER, AGENT);
