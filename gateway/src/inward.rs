@@ -329,23 +329,16 @@ impl Tap {
         }
     }
 
-    /// The socket is gone for now. What came of it is due.
+    /// The socket is gone for now.
     fn lose(&mut self, now: Instant) {
-        self.live.source.hurry(now);
-        self.deliver(now);
         let since = self.life.lost_since().unwrap_or(now);
-        self.live.gap.handle_lost(self.live.source.at(since));
-        self.live.bus.level.reset();
+        let (shared, answers) = (&self.shard.shared, &self.answers);
+        self.live.lose(since, now, shared, answers);
     }
 
-    /// Hands the packets that are due to the sinks.
     fn deliver(&mut self, now: Instant) {
-        let Self { live, shard, .. } = self;
-        while let Some(packets) = live.source.poll_packets(&mut live.bus, now) {
-            for (lane, party, packet) in packets {
-                live.handle_packet(lane, party, &packet, &shard.shared, &self.answers);
-            }
-        }
+        let (shared, answers) = (&self.shard.shared, &self.answers);
+        self.live.deliver(now, shared, answers);
     }
 
     fn handle_rule(&mut self, (_, answer): Rule) {
@@ -403,8 +396,7 @@ impl Tap {
     /// Ends the sinks, each with all that came; a recording is as long as the call was heard.
     async fn finish(mut self, exit: Exit) {
         let now = clock::now();
-        self.live.source.hurry(now);
-        self.deliver(now);
+        self.live.hurry(now, &self.shard.shared, &self.answers);
         let ended = match &exit {
             Exit::Told => self.life.ended_at(),
             Exit::Ended(at, _) => Some(*at),

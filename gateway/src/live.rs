@@ -35,6 +35,15 @@ pub(crate) trait Source {
     fn at(&self, moment: Instant) -> MediaTime;
 }
 
+/// A source that gives its packets at their time, whenever they came: sound of a socket.
+pub(crate) trait Paced: Source {
+    /// Nothing more comes for now: all that came is due.
+    fn hurry(&mut self, now: Instant);
+
+    /// The packets that are due, one of each party, with their lanes on the bus.
+    fn poll_packets(&mut self, bus: &mut Bus, now: Instant) -> Option<Vec<(usize, Party, Packet)>>;
+}
+
 /// See the module.
 pub(crate) struct Live<S> {
     pub(crate) call: CallId,
@@ -47,6 +56,36 @@ pub(crate) struct Live<S> {
     started_at: Timestamp,
     _routes: (take::Guard, Route),
     _present: Present,
+}
+
+impl<S: Paced> Live<S> {
+    /// Hands the packets that are due to the sinks.
+    pub(crate) fn deliver(&mut self, now: Instant, shared: &Shared, answers: &mpsc::Sender<Rule>) {
+        while let Some(packets) = self.source.poll_packets(&mut self.bus, now) {
+            for (lane, party, packet) in packets {
+                self.handle_packet(lane, party, &packet, shared, answers);
+            }
+        }
+    }
+
+    /// Hands over all that came: nothing more comes for now.
+    pub(crate) fn hurry(&mut self, now: Instant, shared: &Shared, answers: &mpsc::Sender<Rule>) {
+        self.source.hurry(now);
+        self.deliver(now, shared, answers);
+    }
+
+    /// The socket is gone for now, and nothing was heard of it since then. What came of it is due.
+    pub(crate) fn lose(
+        &mut self,
+        since: Instant,
+        now: Instant,
+        shared: &Shared,
+        answers: &mpsc::Sender<Rule>,
+    ) {
+        self.hurry(now, shared, answers);
+        self.gap.handle_lost(self.source.at(since));
+        self.bus.level.reset();
+    }
 }
 
 impl<S: Source> Live<S> {

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use crate::keeper::Keeper;
-use crate::live::{Live, RULE_QUEUE, Rule, Source as _};
+use crate::live::{Live, RULE_QUEUE, Rule};
 use crate::metrics;
 use crate::routes::CALL_QUEUE;
 use crate::shard::Shard;
@@ -253,23 +253,16 @@ impl Tap {
         self.lose(now);
     }
 
-    /// The socket is gone for now. What came of it is due.
+    /// The socket is gone for now.
     fn lose(&mut self, now: Instant) {
-        self.live.source.hurry(now);
-        self.deliver(now);
         let since = self.life.lost_since().unwrap_or(now);
-        self.live.gap.handle_lost(self.live.source.at(since));
-        self.live.bus.level.reset();
+        let (shared, answers) = (&self.shard.shared, &self.answers);
+        self.live.lose(since, now, shared, answers);
     }
 
-    /// Hands the packets that are due to the sinks.
     fn deliver(&mut self, now: Instant) {
-        let Self { live, shard, .. } = self;
-        while let Some(packets) = live.source.poll_packets(&mut live.bus, now) {
-            for (lane, party, packet) in packets {
-                live.handle_packet(lane, party, &packet, &shard.shared, &self.answers);
-            }
-        }
+        let (shared, answers) = (&self.shard.shared, &self.answers);
+        self.live.deliver(now, shared, answers);
     }
 
     fn handle_due(&mut self, now: Instant) {
@@ -337,8 +330,7 @@ impl Tap {
     /// Ends the sinks, each with all that came; a recording is as long as the call was heard.
     async fn finish(mut self, exit: Exit) {
         let now = clock::now();
-        self.live.source.hurry(now);
-        self.deliver(now);
+        self.live.hurry(now, &self.shard.shared, &self.answers);
         let ended = match exit {
             Exit::Told => self.life.ended_at(),
             Exit::Ended(at) => Some(at),

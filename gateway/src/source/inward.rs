@@ -25,7 +25,7 @@ use super::listen::lay::Lay;
 use super::listen::stream::Stream;
 use super::listen::{Block, MOST_BYTES};
 use crate::bus::Bus;
-use crate::live::Source;
+use crate::live::{Paced, Source};
 use adapter::Sound;
 pub(crate) use adapter::{Adapter, Family, Said, adapter};
 use stamped::{Piece, Stamped};
@@ -103,13 +103,6 @@ impl Inward {
         self.lay.push(now);
     }
 
-    /// Nothing more comes for now: all that came is due.
-    pub(crate) fn hurry(&mut self, now: Instant) {
-        self.stamped.flush(&mut self.lay.slots);
-        self.handle_timeout(now);
-        self.lay.pace.hurry();
-    }
-
     /// How much came faster than it can have been spoken, in packets, since this was last asked.
     pub(crate) fn take_surplus(&mut self) -> u64 {
         self.stamped.take_surplus() + self.stream.take_surplus()
@@ -119,15 +112,6 @@ impl Inward {
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let due = self.stamped.due().map(|at| self.moment(at));
         self.lay.pace.due().into_iter().chain(due).min()
-    }
-
-    /// The packets that are due, one of each party, with their lanes on the bus.
-    pub(crate) fn poll_packets(
-        &mut self,
-        bus: &mut Bus,
-        now: Instant,
-    ) -> Option<Vec<(usize, Party, Packet)>> {
-        self.lay.poll_packets(bus, now)
     }
 
     fn place(&mut self, sound: Sound, now: Instant) {
@@ -175,6 +159,18 @@ impl Inward {
 impl Source for Inward {
     fn at(&self, moment: Instant) -> MediaTime {
         MediaTime::from_duration(moment.saturating_duration_since(self.origin))
+    }
+}
+
+impl Paced for Inward {
+    fn hurry(&mut self, now: Instant) {
+        self.stamped.flush(&mut self.lay.slots);
+        self.handle_timeout(now);
+        self.lay.pace.hurry();
+    }
+
+    fn poll_packets(&mut self, bus: &mut Bus, now: Instant) -> Option<Vec<(usize, Party, Packet)>> {
+        self.lay.poll_packets(bus, now)
     }
 }
 

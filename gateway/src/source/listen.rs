@@ -20,7 +20,7 @@ use sidetone_service::random;
 use sidetone_wire::Party;
 
 use crate::bus::Bus;
-use crate::live::Source;
+use crate::live::{Paced, Source};
 pub(crate) use format::Format;
 use lay::Lay;
 use stream::Stream;
@@ -83,12 +83,6 @@ impl Listen {
         self.lay.push(now);
     }
 
-    /// Nothing more comes for now: all that came is due.
-    pub(crate) fn hurry(&mut self, now: Instant) {
-        self.handle_timeout(now);
-        self.lay.pace.hurry();
-    }
-
     /// How much came faster than it can have been spoken, in packets, since this was last asked.
     pub(crate) fn take_surplus(&mut self) -> u64 {
         self.stream.take_surplus() + self.adapter.take_surplus()
@@ -97,15 +91,6 @@ impl Listen {
     /// When [`Listen::poll_packets`] has something to give.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.lay.pace.due()
-    }
-
-    /// The packets that are due, one of each party, with their lanes on the bus.
-    pub(crate) fn poll_packets(
-        &mut self,
-        bus: &mut Bus,
-        now: Instant,
-    ) -> Option<Vec<(usize, Party, Packet)>> {
-        self.lay.poll_packets(bus, now)
     }
 
     fn place(&mut self, now: Instant) {
@@ -120,6 +105,17 @@ impl Listen {
 impl Source for Listen {
     fn at(&self, moment: Instant) -> MediaTime {
         MediaTime::from_duration(moment.saturating_duration_since(self.origin))
+    }
+}
+
+impl Paced for Listen {
+    fn hurry(&mut self, now: Instant) {
+        self.handle_timeout(now);
+        self.lay.pace.hurry();
+    }
+
+    fn poll_packets(&mut self, bus: &mut Bus, now: Instant) -> Option<Vec<(usize, Party, Packet)>> {
+        self.lay.poll_packets(bus, now)
     }
 }
 
