@@ -11,7 +11,7 @@ use sidetone_simulate::control::VapiLine;
 use sidetone_simulate::listen::{Listening, Manner, Tones};
 use sidetone_simulate::vapi::VapiCall;
 use sidetone_simulate::webhook::Signing;
-use sidetone_testkit::{LivekitServer, System, ToneListener, id, level_dbfs, wait_for};
+use sidetone_testkit::{LivekitServer, System, ToneListener, User, id, level_dbfs, wait_for};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
@@ -25,11 +25,33 @@ const SUPERVISOR: f64 = 1700.0;
 /// From the first frame to its being known what it is, and being recorded.
 const DECIDED_MS: i64 = 1_500;
 
+/// What both parties of a simulated call say.
+const TONES: Tones = Tones {
+    customer: CUSTOMER,
+    agent: AGENT,
+};
+
 async fn says(system: &System, message: &Value) {
     let webhook = Signing::Hmac(SECRET.to_owned()).sign(message.to_string(), clock::wall());
     let url = format!("{}/api/webhooks/vapi/default", system.url());
     let (status, answer) = webhook.send(&Client::new(), &url).await.unwrap();
     assert_eq!(status, StatusCode::OK, "{answer}");
+}
+
+/// The tenant has an account at Vapi.
+async fn account(user: &User) {
+    let account = json!({"kind": "vapi", "name": "Main",
+        "webhook": {"scheme": "hmac", "secret": SECRET}});
+    user.ask(Method::POST, "/api/connections", &account).await;
+}
+
+/// Vapi says that a call goes on; the call as it is listed.
+async fn goes_on(system: &System, user: &User, vapi: &VapiCall) -> Value {
+    says(system, &vapi.status("in-progress", 4_000)).await;
+    user.until("the call", "/api/calls/active", |page| {
+        page["items"].as_array()?.first().cloned()
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,22 +60,11 @@ async fn a_call_on_vapi_is_listed_heard_and_recorded_like_one_in_a_room() {
     let livekit = LivekitServer::start().await.unwrap();
     let system = office::start(&livekit).await;
     let user = system.login().await;
-    let account = json!({"kind": "vapi", "name": "Main",
-        "webhook": {"scheme": "hmac", "secret": SECRET}});
-    user.ask(Method::POST, "/api/connections", &account).await;
-    let tones = Tones {
-        customer: CUSTOMER,
-        agent: AGENT,
-    };
-    let listening = Listening::start(tones, Manner::default()).await.unwrap();
+    account(&user).await;
+    let listening = Listening::start(TONES, Manner::default()).await.unwrap();
     let mut vapi = VapiCall::new("v-1", clock::wall() - 5_000);
     vapi.listen_url = Some(listening.url());
-    says(&system, &vapi.status("in-progress", 4_000)).await;
-    let call = user
-        .until("the call", "/api/calls/active", |page| {
-            page["items"].as_array()?.first().cloned()
-        })
-        .await;
+    let call = goes_on(&system, &user, &vapi).await;
     assert_eq!(
         (&call["upstream"], &call["status"]),
         (&json!("vapi"), &json!("connected"))
@@ -111,25 +122,14 @@ async fn a_takeover_of_a_call_on_vapi_moves_the_sound_to_the_supervisor_and_name
     let livekit = LivekitServer::start().await.unwrap();
     let system = office::start(&livekit).await;
     let user = system.login().await;
-    let account = json!({"kind": "vapi", "name": "Main",
-        "webhook": {"scheme": "hmac", "secret": SECRET}});
-    user.ask(Method::POST, "/api/connections", &account).await;
+    account(&user).await;
     let profile = json!({"forwarding_number": "+49301234567"});
     user.ask(Method::PUT, "/api/me/profile", &profile).await;
-    let tones = Tones {
-        customer: CUSTOMER,
-        agent: AGENT,
-    };
-    let line = VapiLine::start(tones, SUPERVISOR, None).await.unwrap();
+    let line = VapiLine::start(TONES, SUPERVISOR, None).await.unwrap();
     let mut vapi = VapiCall::new("v-1", clock::wall() - 5_000);
     vapi.listen_url = Some(line.listen_url());
     vapi.control_url = Some(line.control_url());
-    says(&system, &vapi.status("in-progress", 4_000)).await;
-    let call = user
-        .until("the call", "/api/calls/active", |page| {
-            page["items"].as_array()?.first().cloned()
-        })
-        .await;
+    let call = goes_on(&system, &user, &vapi).await;
     let path = format!("/api/calls/{}", id(&call));
     user.until("the call to be heard", &path, |call| {
         (call["recording"]["state"] == "recording").then_some(())
@@ -227,22 +227,11 @@ async fn without_livekit_a_call_on_vapi_is_heard_by_websocket_and_recorded() {
     let _machine = office::shared().await;
     let system = System::start_alone(office::binary()).await;
     let user = system.login().await;
-    let account = json!({"kind": "vapi", "name": "Main",
-        "webhook": {"scheme": "hmac", "secret": SECRET}});
-    user.ask(Method::POST, "/api/connections", &account).await;
-    let tones = Tones {
-        customer: CUSTOMER,
-        agent: AGENT,
-    };
-    let listening = Listening::start(tones, Manner::default()).await.unwrap();
+    account(&user).await;
+    let listening = Listening::start(TONES, Manner::default()).await.unwrap();
     let mut vapi = VapiCall::new("v-1", clock::wall() - 5_000);
     vapi.listen_url = Some(listening.url());
-    says(&system, &vapi.status("in-progress", 4_000)).await;
-    let call = user
-        .until("the call", "/api/calls/active", |page| {
-            page["items"].as_array()?.first().cloned()
-        })
-        .await;
+    let call = goes_on(&system, &user, &vapi).await;
     let path = format!("/api/calls/{}", id(&call));
     user.until("the recording's light", &path, |call| {
         (call["recording"]["state"] == "recording").then_some(())
