@@ -12,6 +12,9 @@ use super::media::Media;
 use super::vonage::Vonage;
 use crate::source::listen::format::Format;
 
+/// Texts are read up to here; longer ones are about something else.
+const TEXT_BYTES: usize = 64 * 1024;
+
 /// Sound of a frame.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Sound {
@@ -23,6 +26,18 @@ pub(crate) struct Sound {
     /// vendor does not say and the count of samples is all there is.
     pub(crate) ticks: Option<i64>,
     pub(crate) bytes: Vec<u8>,
+}
+
+impl Sound {
+    /// Sound of everybody whose vendor says no time: the count of its samples is all there is.
+    pub(super) fn counted(format: Format, bytes: Vec<u8>) -> Self {
+        Self {
+            format,
+            party: Party::Customer,
+            ticks: None,
+            bytes,
+        }
+    }
 }
 
 /// What a frame says.
@@ -127,6 +142,12 @@ impl Adapter for Guess {
     }
 }
 
+/// What a text says; longer ones than [`TEXT_BYTES`], and those that are no JSON, say nothing.
+pub(super) fn read(text: &str) -> Option<Value> {
+    let short = Some(text).filter(|text| text.len() <= TEXT_BYTES)?;
+    serde_json::from_str(short).ok()
+}
+
 /// What a vendor tells of a call, in itself or in what whoever made the stream added.
 pub(super) fn introduction(
     upstream: Upstream,
@@ -151,9 +172,11 @@ pub(super) fn introduction(
     }
 }
 
-/// The id of a call whose vendor does not say which it is.
-pub(super) fn an_id() -> String {
-    random::token()
+/// A call's id, under the first of the names that has one; one of ours where the vendor does not
+/// say which it is.
+pub(super) fn id_of(told: &Value, names: &[&str]) -> String {
+    let id = names.iter().find_map(|name| word(told.get(name)));
+    id.unwrap_or_else(random::token)
 }
 
 /// A text that a vendor sent for a name, number or id; what is none is nothing.

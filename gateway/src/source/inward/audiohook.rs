@@ -8,11 +8,9 @@ use serde_json::{Value, json};
 use sidetone_fleet::ingress::Introduction;
 use sidetone_wire::{Party, Upstream};
 
-use super::adapter::{Adapter, Said, Sound, word};
+use super::adapter::{Adapter, Said, Sound, read, word};
 use crate::source::listen::format::Format;
 
-/// Envelopes are read up to here; longer ones are none.
-const TEXT_BYTES: usize = 64 * 1024;
 /// The conversation of a client that only looks whether we are there.
 const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 /// Samples a second.
@@ -36,12 +34,10 @@ pub(super) struct Audiohook {
 
 impl Adapter for Audiohook {
     fn handle_text(&mut self, text: &str, out: &mut Vec<Said>) {
-        if text.len() > TEXT_BYTES || self.over {
+        if self.over {
             return;
         }
-        let Ok(said) = serde_json::from_str::<Value>(text) else {
-            return;
-        };
+        let Some(said) = read(text) else { return };
         let (Some(kind), Some(id)) = (
             said.get("type").and_then(Value::as_str),
             word(said.get("id")),

@@ -3,7 +3,7 @@
 //! everybody who is heard in the channel.
 
 use sidetone_fleet::ingress::Introduction;
-use sidetone_wire::{Party, Upstream};
+use sidetone_wire::Upstream;
 use uuid::Uuid;
 
 use super::adapter::{Adapter, Said, Sound};
@@ -111,12 +111,7 @@ impl Joined {
 
     fn give(&mut self, out: &mut Vec<Said>) {
         if let Some((format, bytes)) = self.0.take() {
-            out.push(Said::Sound(Sound {
-                format,
-                party: Party::Customer,
-                ticks: None,
-                bytes,
-            }));
+            out.push(Said::Sound(Sound::counted(format, bytes)));
         }
     }
 }

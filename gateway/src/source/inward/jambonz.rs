@@ -4,15 +4,13 @@
 
 use serde_json::Value;
 use sidetone_fleet::ingress::Introduction;
-use sidetone_wire::{Direction, Party, Upstream};
+use sidetone_wire::{Direction, Upstream};
 
-use super::adapter::{Adapter, Said, Sound, an_id, introduction, word};
+use super::adapter::{Adapter, Said, Sound, id_of, introduction, read, word};
 use crate::source::listen::format::Format;
 
 /// What it asks for.
 pub(super) const PROTOCOLS: &[&str] = &["audio.jambonz.org", "audio.drachtio.org"];
-/// Texts are read up to here; longer ones are about something else.
-const TEXT_BYTES: usize = 64 * 1024;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -23,12 +21,7 @@ pub(super) struct Jambonz {
 
 impl Adapter for Jambonz {
     fn handle_text(&mut self, text: &str, out: &mut Vec<Said>) {
-        if text.len() > TEXT_BYTES {
-            return;
-        }
-        let Ok(said) = serde_json::from_str::<Value>(text) else {
-            return;
-        };
+        let Some(said) = read(text) else { return };
         if !said.is_object() {
             return;
         }
@@ -53,24 +46,18 @@ impl Adapter for Jambonz {
 
     fn handle_binary(&mut self, bytes: &[u8], out: &mut Vec<Said>) {
         let Some(format) = self.format else { return };
-        out.push(Said::Sound(Sound {
-            format,
-            party: Party::Customer,
-            ticks: None,
-            bytes: bytes.to_vec(),
-        }));
+        out.push(Said::Sound(Sound::counted(format, bytes.to_vec())));
     }
 }
 
 fn who(said: &Value) -> Introduction {
     let names = ["callSid", "call_sid", "uuid", "callId"];
-    let id = names.iter().find_map(|name| word(said.get(name)));
     let direction = match said.get("direction").and_then(Value::as_str) {
         Some("inbound") => Some(Direction::Inbound),
         Some("outbound") => Some(Direction::Outbound),
         Some(_) | None => None,
     };
-    let id = id.unwrap_or_else(an_id);
+    let id = id_of(said, &names);
     let who = introduction(Upstream::Jambonz, id, said, said.get("metadata"));
     let caller = word(said.get("callerName")).filter(|_| direction != Some(Direction::Outbound));
     Introduction {

@@ -3,13 +3,10 @@
 
 use serde_json::Value;
 use sidetone_fleet::ingress::Introduction;
-use sidetone_wire::{Party, Upstream};
+use sidetone_wire::Upstream;
 
-use super::adapter::{Adapter, Said, Sound, an_id, introduction, word};
+use super::adapter::{Adapter, Said, Sound, id_of, introduction, read, word};
 use crate::source::listen::format::Format;
-
-/// Texts are read up to here; longer ones are about something else.
-const TEXT_BYTES: usize = 64 * 1024;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -19,12 +16,7 @@ pub(super) struct Vonage {
 
 impl Adapter for Vonage {
     fn handle_text(&mut self, text: &str, out: &mut Vec<Said>) {
-        if text.len() > TEXT_BYTES {
-            return;
-        }
-        let Ok(said) = serde_json::from_str::<Value>(text) else {
-            return;
-        };
+        let Some(said) = read(text) else { return };
         match said.get("event").and_then(Value::as_str) {
             Some("websocket:connected") if self.format.is_none() => {
                 let rate = word(said.get("content-type")).and_then(|content| rate(&content));
@@ -41,12 +33,7 @@ impl Adapter for Vonage {
 
     fn handle_binary(&mut self, bytes: &[u8], out: &mut Vec<Said>) {
         let Some(format) = self.format else { return };
-        out.push(Said::Sound(Sound {
-            format,
-            party: Party::Customer,
-            ticks: None,
-            bytes: bytes.to_vec(),
-        }));
+        out.push(Said::Sound(Sound::counted(format, bytes.to_vec())));
     }
 }
 
@@ -59,8 +46,7 @@ fn rate(content: &str) -> Option<u64> {
 /// The headers that the call's control object has are in the first text, too.
 fn who(said: &Value) -> Introduction {
     let names = ["conversation_uuid", "call_uuid", "uuid", "callId"];
-    let id = names.iter().find_map(|name| word(said.get(name)));
-    introduction(Upstream::Vonage, id.unwrap_or_else(an_id), said, None)
+    introduction(Upstream::Vonage, id_of(said, &names), said, None)
 }
 
 #[cfg(test)]
