@@ -74,7 +74,7 @@ async fn apply(app: &App, event: &Numbered) -> Option<Applied> {
                 metrics::event_applied(applied.is_some(), clock::now() - start);
                 return applied;
             }
-            Err(error) if error.is_temporary() => {
+            Err(error) if error.is_temporary() || error.is_conflict() => {
                 let wait = backoff.wait();
                 warn!(call = %event.call, %error, ?wait, "an event waits for the database");
                 tokio::time::sleep(wait).await;

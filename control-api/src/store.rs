@@ -168,6 +168,7 @@ impl Error {
 pub(crate) struct Store {
     pool: AnyPool,
     begin_write: &'static str,
+    lock_rows: &'static str,
     sqlite: bool,
     log: Arc<AuditLog>,
 }
@@ -176,6 +177,8 @@ pub(crate) struct Store {
 /// when it is committed.
 struct Tx {
     transaction: Transaction<'static, Any>,
+    /// Ends a `SELECT` of calls that are going to be changed.
+    lock_rows: &'static str,
     notes: Vec<audit::Note>,
     log: Arc<AuditLog>,
 }
@@ -220,6 +223,12 @@ impl Store {
             // a write that begins as a read may find that another was faster, and SQLite then
             // fails it instead of waiting
             begin_write: if sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" },
+            // SQLite has one writer at a time; with PostgreSQL others change rows meanwhile
+            lock_rows: if sqlite {
+                ""
+            } else {
+                " FOR NO KEY UPDATE OF c"
+            },
             sqlite,
             log: Arc::new(AuditLog::new(secret)),
         };
@@ -243,6 +252,7 @@ impl Store {
     async fn write(&self) -> Result<Tx> {
         Ok(Tx {
             transaction: self.pool.begin_with(self.begin_write).await?,
+            lock_rows: self.lock_rows,
             notes: Vec::new(),
             log: self.log.clone(),
         })

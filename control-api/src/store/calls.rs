@@ -352,7 +352,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<Call>> {
         let mut tx = self.write().await?;
-        let before_it = in_transaction(&mut tx, id, now).await?;
+        let before_it = for_change(&mut tx, id, now).await?;
         control::end(&mut tx, id, now).await?;
         let done = sqlx::query(
             "UPDATE calls SET status = 'ended', end_class = $1, end_code = $2, \
@@ -403,25 +403,41 @@ pub(super) async fn in_transaction(
     id: CallId,
     now: Timestamp,
 ) -> Result<Option<Call>> {
+    read_one(tx, id, "", now).await
+}
+
+/// The same for who is going to change it: nobody else does until the transaction's end. What it
+/// is afterwards differs from this by the transaction's own change and by nothing else.
+pub(super) async fn for_change(tx: &mut Tx, id: CallId, now: Timestamp) -> Result<Option<Call>> {
+    let lock = tx.lock_rows;
+    read_one(tx, id, lock, now).await
+}
+
+async fn read_one(tx: &mut Tx, id: CallId, lock: &str, now: Timestamp) -> Result<Option<Call>> {
     let mut statement = Statement::new(CALL);
     statement.sql(" WHERE c.id = ").text(id.to_string());
+    statement.sql(lock);
     let row = statement.query().fetch_optional(&mut **tx).await?;
     row.map(|row| call(&row, now)).transpose()
 }
 
-/// Several of them.
-pub(super) async fn many_in_transaction(
+/// Several of them, for who is going to change them.
+pub(super) async fn many_for_change(
     tx: &mut Tx,
     ids: &[CallId],
     now: Timestamp,
 ) -> Result<HashMap<CallId, Call>> {
+    let mut ids = ids.to_vec();
+    // in one order, so that two who change several do not wait for each other
+    ids.sort_unstable();
     let mut found = HashMap::with_capacity(ids.len());
-    for batch in batches(ids) {
+    for batch in batches(&ids) {
         let mut statement = Statement::new(CALL);
         statement.sql(" WHERE c.id IN (");
         statement
             .texts(batch.iter().map(CallId::to_string))
-            .sql(")");
+            .sql(") ORDER BY c.id");
+        statement.sql(tx.lock_rows);
         for row in &statement.query().fetch_all(&mut **tx).await? {
             let call = call(row, now)?;
             found.insert(call.id, call);

@@ -309,7 +309,7 @@ impl Tenant {
 
     /// The call as the transaction sees it, if it is this tenant's and goes on.
     async fn goes_on(&self, tx: &mut Tx, call: CallId, now: Timestamp) -> Result<Option<Call>> {
-        let found = calls::in_transaction(tx, call, now).await?;
+        let found = calls::for_change(tx, call, now).await?;
         Ok(found.filter(|call| call.client_id == self.id && call.ended_at.is_none()))
     }
 
@@ -449,7 +449,7 @@ impl Store {
         for row in rows {
             let call: CallId = row.parsed("id")?;
             let mut tx = self.write().await?;
-            let before = calls::in_transaction(&mut tx, call, now).await?;
+            let before = calls::for_change(&mut tx, call, now).await?;
             if lost(&mut tx, call, |_| true, "session_over", now).await?
                 && let Some(after) = calls::in_transaction(&mut tx, call, now).await?
             {

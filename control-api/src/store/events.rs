@@ -42,9 +42,8 @@ impl Store {
         let mut tx = self.write().await?;
         let fresh = advance(&mut tx, event).await?;
         let id = event.call;
-        let before = calls::in_transaction(&mut tx, id, now).await?;
         if let CallEvent::Said(said) = &event.event {
-            let kept = match before {
+            let kept = match calls::in_transaction(&mut tx, id, now).await? {
                 Some(call) if fresh && transcripts::heard(&mut tx, &call, said).await? => {
                     Some(call)
                 }
@@ -58,6 +57,7 @@ impl Store {
                 said: Some(said.clone()),
             }));
         }
+        let before = calls::for_change(&mut tx, id, now).await?;
         let changed = change(&mut tx, event, fresh, trusted, now).await?;
         let applied = match changed {
             Some(kind) => {

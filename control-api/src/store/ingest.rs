@@ -264,7 +264,7 @@ async fn claim(
         .map(|call| call.id)
         .filter(|id| !made.contains(id))
         .collect();
-    let mut before = calls::many_in_transaction(tx, &known, now).await?;
+    let mut before = calls::many_for_change(tx, &known, now).await?;
     let mut unheard = pauses::unheard(tx, &known).await?;
     for call in touched.values_mut() {
         call.before = before.remove(&call.id);

@@ -321,7 +321,7 @@ impl Tenant {
         if !self.has_call(&mut tx, call).await? {
             return Ok(None);
         }
-        let before = calls::in_transaction(&mut tx, call, now).await?;
+        let before = calls::for_change(&mut tx, call, now).await?;
         let sql = format!("UPDATE calls SET {column} = $1 WHERE id = $2 AND client_id = $3");
         sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(value)

@@ -180,6 +180,35 @@ async fn what_happens_to_calls_is_sent_signed_and_without_more_than_its_document
 }
 
 #[tokio::test]
+async fn what_is_changed_while_reports_come_is_told_once() {
+    const CHANGES: usize = 30;
+    let world = world().await;
+    let admin = world.admin().await;
+    let receiver = Receiver::new(&[200]).await;
+    subscribe(&admin, &receiver, &["call.updated", "call.ended"]).await;
+    let call = world.gateway().hold("sales", None);
+    call.known_to(&admin).await;
+    for change in 0..CHANGES {
+        call.log.send(CallEvent::Facts(call.facts.clone()));
+        let tags = json!({"tags": [change.to_string()]});
+        admin.put(&format!("{}/tags", call.path()), &tags).await;
+    }
+    receiver.wait(CHANGES).await;
+    call.log.send(CallEvent::Ended {
+        at: Timestamp::from_unix_ms(clock::wall()),
+        reason: EndReason::new(EndClass::Completed, "test"),
+    });
+    let ended = async || {
+        receiver
+            .got()
+            .iter()
+            .any(|got| got.json()["type"] == "call.ended")
+    };
+    assert!(within(ended).await, "the call's end");
+    assert_eq!(receiver.got().len(), CHANGES + 1);
+}
+
+#[tokio::test]
 async fn what_people_write_and_what_alerts_find_is_sent_too() {
     let world = world().await;
     let admin = world.admin().await;
