@@ -26,7 +26,16 @@ async fn feed(world: &World, call: CallId, monitor: MonitorRoom, sound: FeedSoun
         feed: feed.id(),
         sound,
     };
-    assert_eq!(world.command(call, command).await, Ok(Reply::Done));
+    // whoever has won a call takes commands for it a moment later
+    wait_for("the call's holder", DEADLINE, || async {
+        let answer = world.command(call, command.clone()).await;
+        assert!(
+            matches!(answer, Ok(Reply::Done) | Err(CommandError::NoHolder)),
+            "{answer:?}"
+        );
+        answer.is_ok()
+    })
+    .await;
     feed
 }
 
