@@ -202,17 +202,15 @@ async fn the_five_formats_are_heard_at_their_pitch_with_the_parties_on_their_sid
     for manner in manners {
         let vendor = Vendor::start(manner.clone()).await;
         vendor.is_heard_by(&world).await;
-        vendors.push((manner, vendor));
-    }
-    for (_, vendor) in &vendors {
         vendor.talks(&world, Duration::ZERO).await;
         let first = world.takes.of(vendor.call)[0].kept[0].0;
-        // from the call's first sound to its being decided what it is
-        let decided_ms = vendor.listening.lasted().as_millis();
+        // from the call's first sound to its being decided what it is, on a machine that is busy
+        let decided = vendor.listening.lasted();
         assert!(
-            first.ms() < 1_000 && decided_ms < 2_000,
-            "{first}, {decided_ms} ms"
+            first.ms() < 1_000 && decided.as_secs() < 5,
+            "{first}, {decided:?}"
         );
+        vendors.push((manner, vendor));
     }
     tokio::time::sleep(Duration::from_secs(3)).await;
     for (manner, vendor) in vendors {
