@@ -62,6 +62,8 @@ pub(crate) struct App {
     pub(crate) erasing: Notify,
     /// There are calls to be heard through sockets, or to be heard no more.
     pub(crate) hearing: Notify,
+    /// There are transfers to be looked after.
+    pub(crate) tending: Notify,
     pub(crate) clock: TrustedClock,
     /// Where recordings lie.
     pub(crate) objects: sidetone_vault::Store,
@@ -210,6 +212,7 @@ impl App {
         self.withdraw(user, session, &watched).await?;
         self.tell_watched(&watched).await;
         self.tell_released(released).await;
+        self.tending.notify_one();
         Ok(())
     }
 
@@ -222,6 +225,7 @@ impl App {
         self.fleet.command_all(Command::UnlistenAll { user }).await;
         self.tell_watched(&watched).await;
         self.tell_released(released).await;
+        self.tending.notify_one();
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use tracing::{debug, info, warn};
 
 use crate::app::{App, now};
 use crate::control::Holder;
-use crate::livekit::monitor_room;
+use crate::livekit::{monitor_room, side_room};
 use crate::remote::{self, Trouble};
 use crate::settling::TICK;
 use crate::store::{self, WantedFloor};
@@ -43,9 +43,15 @@ fn floor(wanted: &WantedFloor, summary: Option<String>) -> Floor {
             monitor: monitor_room(supervisor.user, supervisor.session),
             name: wanted.holder_name.clone().unwrap_or_default(),
         }),
+        Holder::Target(transfer) => Some(Seat {
+            monitor: side_room(transfer),
+            name: wanted.holder_name.clone().unwrap_or_default(),
+        }),
     };
     Floor {
         holder,
+        aside: wanted.aside,
+        telephone: wanted.telephone,
         muted: wanted.muted.clone(),
         restore: wanted.state.silenced && wanted.state.holder == Holder::Agent,
         summary,
@@ -108,6 +114,11 @@ impl App {
         if remote::vendor(wanted.upstream).is_some() {
             remote::silence(self, call, &wanted, summary.as_deref()).await?;
         } else {
+            if let Holder::Target(transfer) = wanted.state.holder {
+                let monitor = side_room(transfer);
+                let listen = Command::Listen { call, monitor };
+                self.fleet.command(call, listen).await?;
+            }
             let floor = floor(&wanted, summary);
             let command = Command::SetFloor { call, floor };
             self.fleet.command(call, command).await?;

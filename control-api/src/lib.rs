@@ -43,6 +43,8 @@ mod sheet;
 mod store;
 mod streams;
 mod sweeper;
+mod tending;
+mod transfer;
 mod trusted;
 mod vendor;
 mod vitals;
@@ -174,6 +176,7 @@ pub async fn load_with(
         acts: Allowance::default(),
         erasing: Notify::new(),
         hearing: Notify::new(),
+        tending: Notify::new(),
         clock,
         objects,
         keyring,
@@ -352,6 +355,8 @@ impl Api {
         lifecycle.spawn_vital("settling", settling);
         let floors = floors::run(app.clone(), lifecycle.clone());
         lifecycle.spawn_vital("floors", floors);
+        let tending = tending::run(app.clone(), lifecycle.clone());
+        lifecycle.spawn_vital("transfers", tending);
         let fetching = vendor::run(app.clone(), lifecycle.clone());
         lifecycle.spawn_vital("vendor recordings", fetching);
         let hearing = hearing::run(app.clone(), lifecycle.clone());

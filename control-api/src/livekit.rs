@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
+use sidetone_room::service::RoomService;
+use sidetone_room::sip::SipService;
 use sidetone_room::token::{Credentials, Token, TokenError};
 use sidetone_room::webhook::{self, Verifier};
 use sidetone_service::config::LivekitAccess;
@@ -13,11 +15,18 @@ use uuid::Uuid;
 /// back what is published does.
 pub(crate) const TOKEN_TTL: Duration = Duration::from_mins(10);
 
+/// The same of the room in which two talk about a transfer, from which they are removed.
+const SIDE_TTL: Duration = Duration::from_mins(1);
+
 /// The SFU as the control plane knows it.
 pub(crate) struct Livekit {
     credentials: Credentials,
     verifier: Verifier,
     ws_url: String,
+    pub(crate) rooms: RoomService,
+    pub(crate) sip: SipService,
+    /// Through which telephones are rung.
+    pub(crate) trunk: Option<String>,
 }
 
 impl Livekit {
@@ -25,6 +34,9 @@ impl Livekit {
         let credentials = Credentials::new(&access.api_key, access.api_secret.expose_secret());
         Self {
             verifier: Verifier::new(&credentials),
+            rooms: RoomService::new(&access.url, &credentials),
+            sip: SipService::new(&access.sip_url, &credentials),
+            trunk: access.sip_trunk_id,
             credentials,
             ws_url: access.ws_url,
         }
@@ -44,6 +56,19 @@ impl Livekit {
         Token::listener(&monitor.room, &monitor.listener)
             .name(name)
             .ttl(TOKEN_TTL)
+            .sign(&self.credentials)
+    }
+
+    /// A token with which somebody talks in the room of a transfer.
+    pub(crate) fn side_token(
+        &self,
+        room: &str,
+        identity: &str,
+        name: &str,
+    ) -> Result<String, TokenError> {
+        Token::talker(room, identity)
+            .name(name)
+            .ttl(SIDE_TTL)
             .sign(&self.credentials)
     }
 
@@ -68,4 +93,20 @@ pub(crate) fn monitor_room(user: UserId, session: Uuid) -> MonitorRoom {
         listener: format!("supervisor-{user}-{n}"),
         user,
     }
+}
+
+/// The room in which a transfer is talked about. Whom the call is transferred to listens and
+/// speaks there as a supervisor does in a monitor room, once they have the call.
+pub(crate) fn side_room(transfer: Uuid) -> MonitorRoom {
+    MonitorRoom {
+        room: format!("sidetone-side-{transfer}"),
+        listener: format!("target-{transfer}"),
+        // nobody's: it ends with the transfer, whoever logs out meanwhile
+        user: UserId(transfer),
+    }
+}
+
+/// Who somebody is who transfers, in that room.
+pub(crate) fn side_author(transfer: Uuid) -> String {
+    format!("supervisor-{transfer}")
 }

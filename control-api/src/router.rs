@@ -173,7 +173,9 @@ fn control() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(r::talk::mute))
         .routes(routes!(r::talk::end))
         .routes(routes!(r::whisper::whisper))
-        .routes(routes!(r::transfer::transfer))
+        .routes(routes!(r::transfer::transfer, r::transfer_talk::take_back))
+        .routes(routes!(r::transfer_talk::join))
+        .routes(routes!(r::transfer_talk::complete))
 }
 
 /// What people write about calls, and how they like to see them.

@@ -46,6 +46,7 @@ pub(crate) mod talk;
 pub(crate) mod text;
 pub(crate) mod transcript;
 pub(crate) mod transfer;
+pub(crate) mod transfer_talk;
 pub(crate) mod users;
 pub(crate) mod webhook_livekit;
 pub(crate) mod webhook_recording;

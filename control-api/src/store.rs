@@ -50,6 +50,7 @@ mod takes;
 mod tenants;
 mod tickets;
 mod transcripts;
+mod transfers;
 mod vendor;
 mod watchers;
 
@@ -95,6 +96,7 @@ pub(crate) use rules::{PastCall, RuleChange};
 pub(crate) use sessions::{Identity, LoginUser, NewSession};
 pub(crate) use subscriptions::SubscriptionChange;
 pub(crate) use tenants::{Client, DEFAULT_TENANT, Deletion};
+pub(crate) use transfers::{Begun, Occurrence, Tended};
 pub(crate) use vendor::{Fetch, Fetched, Lease, NewFetch, NotedUrl};
 pub(crate) use watchers::Watched;
 

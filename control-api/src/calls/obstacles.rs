@@ -58,7 +58,7 @@ const fn in_a_room(missing: Capability) -> &'static str {
         Capability::MuteAgent => "There is no agent in the call.",
         Capability::Takeover => "There is no customer in the call to take over from.",
         Capability::MuteCustomer => "There is no customer in the call.",
-        Capability::Transfer => "Calls in LiveKit rooms cannot be transferred from here yet.",
+        Capability::Transfer => "There is no customer in the call to transfer.",
         Capability::Dtmf => "Keys cannot be pressed from here yet.",
         Capability::Listen | Capability::Barge | Capability::HandBack | Capability::End => {
             "The call is out of reach now."

@@ -9,6 +9,11 @@ fn supervisor(user: u8, browser: u8) -> Supervisor {
     }
 }
 
+/// Whom a call is transferred to.
+fn target(n: u8) -> Uuid {
+    Uuid::from_u128(u128::from(n) + 1000)
+}
+
 /// Something that may happen at any time.
 #[derive(Debug, Clone, Copy)]
 enum Event {
@@ -27,7 +32,10 @@ fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         4 => who.clone().prop_map(Act::TakeOver),
         3 => (who.clone(), any::<bool>()).prop_map(|(who, any)| Act::HandBack { by: who.user, any }),
-        2 => who.prop_map(Act::Lost),
+        2 => (who.clone(), 0u8..2)
+            .prop_map(|(who, to)| Act::PassOn { by: who.user, to: target(to) }),
+        2 => who.prop_map(|who| Act::Lost(Holder::Supervisor(who))),
+        1 => (0u8..2).prop_map(|to| Act::Lost(Holder::Target(target(to)))),
         1 => Just(Act::End),
     ]
 }
@@ -55,7 +63,7 @@ impl World {
     /// Tells the carrier what to do; it answers at some time.
     fn tell(&mut self) {
         match self.state.holder {
-            Holder::Supervisor(_) => self.agent_is_silent = true,
+            Holder::Supervisor(_) | Holder::Target(_) => self.agent_is_silent = true,
             // nothing is undone that nobody says may have been done
             Holder::Agent if self.state.silenced => self.agent_is_silent = false,
             Holder::Agent => {}
@@ -85,11 +93,20 @@ impl World {
             (Act::TakeOver(by), Holder::Supervisor(holder)) if by.user != holder.user => {
                 assert_eq!(step, Step::Refused, "one holder");
             }
+            (Act::TakeOver(_), Holder::Target(_)) => assert_eq!(step, Step::Refused),
+            (Act::PassOn { by, .. }, Holder::Supervisor(holder)) if by != holder.user => {
+                assert_eq!(step, Step::Refused, "nobody gives away what another has");
+            }
+            (Act::PassOn { to, .. }, Holder::Target(target)) if to != target => {
+                assert_eq!(step, Step::Refused, "nor what it was given away to");
+            }
+            (Act::PassOn { to, .. }, _) => assert_eq!(after.holder, Holder::Target(to)),
+            (Act::HandBack { .. }, Holder::Target(_)) => assert_eq!(after.holder, Holder::Agent),
             (Act::TakeOver(by), _) => assert_eq!(after.holder, Holder::Supervisor(by)),
             (Act::HandBack { by, any }, Holder::Supervisor(holder)) if any || by == holder.user => {
                 assert_eq!(after.holder, Holder::Agent);
             }
-            (Act::Lost(lost), Holder::Supervisor(holder)) if lost != holder => {
+            (Act::Lost(lost), holder) if lost != holder => {
                 assert_eq!(after, before, "another browser's loss is nobody's");
             }
             (Act::End, _) => {
@@ -98,7 +115,7 @@ impl World {
             }
             _ => {}
         }
-        if let Holder::Supervisor(_) = after.holder {
+        if after.holder != Holder::Agent {
             assert!(
                 after.silenced,
                 "what was done to the agent is not forgotten"
@@ -156,7 +173,8 @@ proptest! {
 #[test]
 fn a_holder_is_read_as_it_is_written() {
     let one = supervisor(1, 0);
-    for holder in [Holder::Agent, Holder::Supervisor(one)] {
+    let target = Holder::Target(target(1));
+    for holder in [Holder::Agent, Holder::Supervisor(one), target] {
         assert_eq!(Holder::read(&holder.word(), holder.session()), holder);
     }
     assert_eq!(

@@ -13,7 +13,7 @@ use super::calls;
 use crate::app::{App, now};
 use crate::auth::{self, Caller};
 use crate::calls::Destination;
-use crate::control::{Act, Supervisor};
+use crate::control::{Act, Holder, Supervisor};
 use crate::extract::Path;
 use crate::floors::Untold;
 use crate::problem::{Problem, ProblemBody};
@@ -22,7 +22,7 @@ use crate::store::Controlled;
 
 impl Caller {
     /// Who they are to a call that they speak in.
-    fn supervisor(&self) -> Supervisor {
+    pub(super) fn supervisor(&self) -> Supervisor {
         Supervisor {
             user: self.identity.user,
             session: self.identity.session,
@@ -164,7 +164,7 @@ async fn take_noted(app: &Arc<App>, caller: &Caller, id: CallId) -> Result<Contr
     }
     if let Err(error) = done {
         // nobody would hear them: the agent keeps the call
-        let back = Act::Lost(who);
+        let back = Act::Lost(Holder::Supervisor(who));
         if changed && let Err(error) = caller.tenant.hand_back(id, back, now()).await {
             return Err(error.into());
         }

@@ -21,6 +21,7 @@ const CALL: &str = "SELECT c.id, c.client_id, c.branch_id, c.upstream, c.upstrea
     c.ended_at, c.tags, c.consent, c.control_holder, c.control_holder_name, c.control_since, \
     c.control_version, c.recording_state, c.recording_started_at, c.paused_at, c.paused_by, \
     c.resume_at, c.campaign, c.capabilities, c.muted, c.degraded, \
+    c.transfer, \
     (SELECT r.id FROM recordings r WHERE r.call_id = c.id AND r.state = 'stored' \
      ORDER BY r.started_at DESC, r.id DESC LIMIT 1) AS stored_recording FROM calls c";
 
@@ -107,6 +108,7 @@ fn call(row: &AnyRow, now: Timestamp) -> Result<Call> {
             paused_by: row.opt_text("paused_by")?.filter(|_| ended_at.is_none()),
             resume_at: row.opt_time("resume_at")?.filter(|_| ended_at.is_none()),
         },
+        transfer: super::transfers::read(row)?,
         muted: match ended_at {
             None => row.json("muted")?,
             Some(_) => Vec::new(),

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::audit::{self, Actor, Subject};
 use super::columns::{Columns as _, Statement, json as text};
 use super::effects::{self, Change};
-use super::{Result, Store, Tenant, Tx, calls, notes};
+use super::{Result, Store, Tenant, Tx, calls, notes, transfers};
 use crate::control::{Act, Holder, State, Step, Supervisor};
 
 /// What an act came to.
@@ -37,6 +37,10 @@ pub(crate) struct WantedFloor {
     pub(crate) state: State,
     pub(crate) holder_name: Option<String>,
     pub(crate) muted: Vec<Party>,
+    /// Whoever has it talks with whom they would transfer it to.
+    pub(crate) aside: bool,
+    /// Whoever has it is on a telephone.
+    pub(crate) telephone: bool,
     /// When the agent, who has it now, had it not and does not know what was said.
     pub(crate) missed: Option<(Timestamp, Timestamp)>,
 }
@@ -89,7 +93,7 @@ async fn step(
     }
     let name = match state.holder {
         Holder::Agent => None,
-        Holder::Supervisor(_) => name.map(str::to_owned),
+        Holder::Supervisor(_) | Holder::Target(_) => name.map(str::to_owned),
     };
     let held_since = (held == Holder::Agent).then_some(now.unix_ms());
     let done = sqlx::query(
@@ -128,17 +132,15 @@ pub(super) async fn end(tx: &mut Tx, call: CallId, now: Timestamp) -> Result<Opt
 pub(super) async fn lost(
     tx: &mut Tx,
     call: CallId,
-    who: impl FnOnce(Supervisor) -> bool,
+    who: impl FnOnce(Holder) -> bool,
     rule: &str,
     now: Timestamp,
 ) -> Result<bool> {
     let Some(Row { state, .. }) = read(tx, call).await? else {
         return Ok(false);
     };
-    let Holder::Supervisor(holder) = state.holder else {
-        return Ok(false);
-    };
-    if !who(holder) {
+    let holder = state.holder;
+    if holder == Holder::Agent || !who(holder) {
         return Ok(false);
     }
     let stepped = step(tx, call, Act::Lost(holder), None, now).await?;
@@ -149,10 +151,12 @@ pub(super) async fn lost(
         .bind(call.to_string())
         .fetch_one(&mut **tx)
         .await?;
-    let (tenant, detail) = (row.parsed("client_id")?, json!({ "from": holder.user }));
+    let (tenant, detail) = (row.parsed("client_id")?, json!({ "from": holder.word() }));
     let (actor, subject) = (Actor::rule(rule), Subject::Call(call));
     audit::note(tx, tenant, &actor, "control.lost", subject, &detail, now).await?;
-    watches(tx, call, holder.session, WatchMode::Listen).await?;
+    if let Some(session) = holder.session() {
+        watches(tx, call, session, WatchMode::Listen).await?;
+    }
     Ok(true)
 }
 
@@ -214,13 +218,24 @@ impl Tenant {
         act: Act,
         now: Timestamp,
     ) -> Result<Controlled> {
+        self.give(call, act, None, now).await
+    }
+
+    /// Somebody gives a call to whom the act says, whose name is given unless it is the agent.
+    pub(crate) async fn give(
+        &self,
+        call: CallId,
+        act: Act,
+        name: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Controlled> {
         let mut tx = self.store.write().await?;
         let before = self.goes_on(&mut tx, call, now).await?;
         let Some(before) = before else {
             return Ok(Controlled::NotLive);
         };
         let holder = read(&mut tx, call).await?.map(|row| row.state.holder);
-        let Some((step, control)) = step(&mut tx, call, act, None, now).await? else {
+        let Some((step, control)) = step(&mut tx, call, act, name, now).await? else {
             return self.refused(call, now).await;
         };
         match step {
@@ -365,8 +380,8 @@ impl Store {
     pub(crate) async fn wanted_floor(&self, call: CallId) -> Result<Option<WantedFloor>> {
         let row = sqlx::query(
             "SELECT client_id, upstream, control_holder, control_holder_name, control_since, \
-             control_version, control_session, silenced, muted, held_since FROM calls \
-             WHERE id = $1 AND ended_at IS NULL",
+             control_version, control_session, silenced, muted, held_since, transfer, \
+             transfer_session FROM calls WHERE id = $1 AND ended_at IS NULL",
         )
         .bind(call.to_string())
         .fetch_optional(&self.pool)
@@ -386,6 +401,8 @@ impl Store {
                 },
                 holder_name: row.opt_text("control_holder_name")?,
                 muted: row.json("muted")?,
+                aside: transfers::aside(&row, holder.session())?,
+                telephone: transfers::by_telephone(&row, holder)?,
                 missed: held_since.zip(row.opt_time("control_since")?),
             })
         })

@@ -15,8 +15,8 @@ use super::effects::{self, Change};
 use super::{
     Result, Store, Tx, calls, campaigns, control, outbox, pauses, takes, tenants, transcripts,
 };
-use crate::control::Supervisor;
-use crate::livekit::monitor_room;
+use crate::control::Holder;
+use crate::livekit::{monitor_room, side_room};
 
 /// What an event changed.
 #[derive(Debug, Clone)]
@@ -142,8 +142,12 @@ async fn change(
         CallEvent::Said(_) => None, // it changes nothing of the call itself
         CallEvent::Facts(facts) => Some(apply_facts(tx, id, facts, now).await?),
         CallEvent::SupervisorLost { user, room } => {
-            let who = |holder: Supervisor| {
-                holder.user == *user && monitor_room(*user, holder.session).room == *room
+            let who = |holder: Holder| match holder {
+                Holder::Agent => false,
+                Holder::Supervisor(holder) => {
+                    holder.user == *user && monitor_room(*user, holder.session).room == *room
+                }
+                Holder::Target(transfer) => side_room(transfer).room == *room,
             };
             updated(control::lost(tx, id, who, "supervisor_lost", now).await?)
         }

@@ -429,6 +429,7 @@ fn unknown(key: &Key, call: &Touched) -> Call {
             paused_by: None,
             resume_at: None,
         },
+        transfer: None,
         muted: Vec::new(),
         watchers: Vec::new(),
         levels: None,

@@ -50,6 +50,7 @@ mod subscriptions;
 mod takes;
 mod tenants;
 mod transcripts;
+mod transfers;
 mod vendor;
 mod vendor_calls;
 mod webhooks;

@@ -357,19 +357,6 @@ async fn a_transfer_goes_where_it_may_and_nowhere_else() {
         line.vapi.transferred().unwrap()["sipUri"],
         "sip:sue@pbx.example.com"
     );
-
-    let gateway = line.world.gateway();
-    let room = gateway.hold("room-1", None);
-    room.known_to(&line.admin).await;
-    let body = json!({"to": NUMBER, "mode": "blind"});
-    let (status, body) = line
-        .sue
-        .post(&format!("{}/transfer", room.path()), &body)
-        .await;
-    assert_eq!(
-        (status, code(&body)),
-        (StatusCode::CONFLICT, "unsupported_by_upstream")
-    );
 }
 
 #[tokio::test]

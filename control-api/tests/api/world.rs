@@ -425,6 +425,7 @@ pub(crate) fn facts(room: &str, tenant: Option<&str>, at: Timestamp) -> CallFact
             Capability::Barge,
             Capability::Takeover,
             Capability::HandBack,
+            Capability::Transfer,
             Capability::MuteAgent,
             Capability::MuteCustomer,
             Capability::End,

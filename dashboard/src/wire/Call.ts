@@ -11,6 +11,7 @@ import type { Party } from "./Party";
 import type { RecordingFlag } from "./RecordingFlag";
 import type { TenantId } from "./TenantId";
 import type { Timestamp } from "./Timestamp";
+import type { Transfer } from "./Transfer";
 import type { Upstream } from "./Upstream";
 import type { Watcher } from "./Watcher";
 
@@ -106,6 +107,10 @@ consent: Consent,
  * Who has the call.
  */
 control: Control, 
+/**
+ * The last time it was sent to somebody else.
+ */
+transfer?: Transfer, 
 /**
  * Parties whom a supervisor has muted.
  */

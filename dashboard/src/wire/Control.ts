@@ -6,11 +6,11 @@ import type { Timestamp } from "./Timestamp";
  */
 export type Control = { 
 /**
- * `agent`, or `supervisor:<user id>`.
+ * `agent`, `supervisor:<user id>`, or `target:<transfer id>`: whom the call was transferred to.
  */
 holder: string, 
 /**
- * The supervisor's name.
+ * The name of whoever it is, if it is not the agent.
  */
 holderName?: string, 
 /**

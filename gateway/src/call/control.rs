@@ -8,6 +8,7 @@ use tracing::warn;
 use super::errands::Errand;
 use super::floor::{Output, Wish};
 use super::messages::Message;
+use super::voices::Holding;
 use super::{Ongoing, Tap};
 
 impl Tap {
@@ -68,7 +69,11 @@ impl Tap {
         self.floor.set(wish, floor.restore, clock::now());
         self.silence();
         if let Some(Ongoing { voices, .. }) = &mut self.ongoing {
-            voices.set_holder(floor.holder.as_ref(), request);
+            let holding = Holding {
+                aside: floor.aside,
+                telephone: floor.telephone,
+            };
+            voices.set_holder(floor.holder.as_ref(), holding, request);
         }
     }
 

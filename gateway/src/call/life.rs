@@ -456,6 +456,7 @@ fn capabilities(parties: &Parties) -> Vec<Capability> {
         (true, Capability::Barge),
         (customer, Capability::Takeover),
         (true, Capability::HandBack),
+        (customer, Capability::Transfer),
         (agent, Capability::MuteAgent),
         (customer, Capability::MuteCustomer),
         (true, Capability::End),

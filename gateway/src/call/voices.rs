@@ -28,6 +28,7 @@ use crate::monitor::Grant;
 use crate::shard::Shard;
 use crate::source;
 use ear::{Ear, Heard};
+pub(crate) use microphone::Holding;
 use microphone::{Microphone, Route, Verdict};
 use mouth::Mouth;
 
@@ -103,8 +104,13 @@ impl Voices {
         voice.answer(&errands, false);
     }
 
-    /// Gives the call to a supervisor, or to none; answers once everything is so.
-    pub(crate) fn set_holder(&mut self, holder: Option<&Seat>, request: CommandRequest) {
+    /// Gives the call to whoever it is, or to none; answers once everything is so.
+    pub(super) fn set_holder(
+        &mut self,
+        holder: Option<&Seat>,
+        holding: Holding,
+        request: CommandRequest,
+    ) {
         let now = clock::now();
         for voice in &mut self.all {
             let holds = holder.is_some_and(|seat| seat.monitor == voice.seat.monitor);
@@ -117,6 +123,7 @@ impl Voices {
         let Some(voice) = self.open(seat, now) else {
             return request.answer(Err(CommandError::Overloaded));
         };
+        voice.microphone.set_holding(holding);
         voice.microphone.hold(true, now);
         voice.waiting.push(request);
         voice.answer(&errands, true);

@@ -52,6 +52,7 @@ mod room;
 mod roster;
 mod sdp;
 pub mod service;
+pub mod sip;
 mod stage;
 mod tls;
 pub mod token;

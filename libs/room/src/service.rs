@@ -7,6 +7,7 @@ use livekit_api::services::{ServerError, ServiceError};
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::Participant;
 use crate::token::{Credentials, Token};
 
 /// The server's answer to a call of a method may take so much longer than the participant's.
@@ -109,6 +110,16 @@ impl RoomService {
             .into_iter()
             .map(RoomInfo::from)
             .find(|room| room.name == name))
+    }
+
+    /// Who is in a room, hidden ones too; nobody when it is not open.
+    pub async fn participants(&self, room: &str) -> Result<Vec<Participant>, Error> {
+        let found = self.client.list_participants(room).await;
+        match found.map_err(|e| self.error(&e)) {
+            Ok(found) => Ok(found.iter().map(Participant::from).collect()),
+            Err(Error::NotFound(_)) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Opens a room with metadata, or finds it open.
@@ -321,7 +332,7 @@ impl From<livekit_protocol::Room> for RoomInfo {
 }
 
 /// `ws://` and `wss://` as `http://` and `https://`, without a trailing slash.
-fn http_url(url: &str) -> String {
+pub(crate) fn http_url(url: &str) -> String {
     let url = url.trim_end_matches('/');
     match url.split_once("://") {
         Some(("ws", rest)) => format!("http://{rest}"),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use livekit_token::VideoGrants;
+use livekit_token::{SIPGrants, VideoGrants};
 
 /// How long a token may be used to connect, unless said otherwise. It does not end a session:
 /// the server itself refreshes the token of a connected participant.
@@ -85,6 +85,7 @@ pub struct Token {
     metadata: Option<String>,
     attributes: Vec<(String, String)>,
     grants: VideoGrants,
+    telephones: bool,
 }
 
 /// A token that could not be signed.
@@ -104,6 +105,7 @@ impl Token {
             ttl: DEFAULT_TTL,
             metadata: None,
             attributes: Vec::new(),
+            telephones: false,
             grants: VideoGrants {
                 room_join: true,
                 room: room.to_owned(),
@@ -158,6 +160,18 @@ impl Token {
         Self::new(room, identity, grants)
     }
 
+    /// Somebody who talks with whoever else is there: one microphone, and no data.
+    pub fn talker(room: &str, identity: &str) -> Self {
+        let grants = VideoGrants {
+            can_publish: Some(true),
+            can_publish_sources: vec!["microphone".to_owned()],
+            can_publish_data: Some(false),
+            can_subscribe: Some(true),
+            ..VideoGrants::default()
+        };
+        Self::new(room, identity, grants)
+    }
+
     /// The name that people see.
     #[must_use]
     pub fn name(mut self, name: &str) -> Self {
@@ -201,6 +215,14 @@ impl Token {
         token
     }
 
+    /// Whoever may ring telephones, and send elsewhere those that are in a room.
+    pub(crate) fn telephonist(room: Option<&str>) -> Self {
+        let mut token = Self::administrator(room.unwrap_or_default());
+        token.grants.room_admin = room.is_some();
+        token.telephones = true;
+        token
+    }
+
     /// The token's text (HS256 JWT).
     pub fn sign(self, credentials: &Credentials) -> Result<String, TokenError> {
         let mut token =
@@ -209,6 +231,12 @@ impl Token {
                 .with_ttl(self.ttl)
                 .with_kind(self.kind.as_str())
                 .with_grants(self.grants);
+        if self.telephones {
+            token = token.with_sip_grants(SIPGrants {
+                admin: false,
+                call: true,
+            });
+        }
         if let Some(name) = &self.name {
             token = token.with_name(name);
         }
@@ -268,6 +296,18 @@ mod tests {
         assert_eq!(claims.video.can_publish_data, Some(false));
         assert!(!claims.video.hidden);
         assert!(claims.exp - claims.nbf <= 600);
+    }
+
+    #[test]
+    fn a_telephonist_rings_and_refers_and_manages_nothing() {
+        let there = claims(Token::telephonist(Some("call-1")));
+        assert!(there.sip.call && !there.sip.admin && there.video.room_admin);
+        assert!(!there.video.room_join && there.video.room == "call-1");
+        let anywhere = claims(Token::telephonist(None));
+        assert!(anywhere.sip.call && !anywhere.video.room_admin);
+        let talker = claims(Token::talker("sidetone-side-1", "target-1"));
+        assert_eq!(talker.video.can_publish_sources, ["microphone"]);
+        assert!(!talker.sip.call && talker.video.can_publish_data == Some(false));
     }
 
     #[test]

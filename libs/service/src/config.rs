@@ -109,6 +109,11 @@ pub struct Livekit {
     pub api_secret: Option<SecretString>,
     /// `LIVEKIT_WS_URL`: where browsers reach the server. Default: `LIVEKIT_URL`.
     pub ws_url: Option<String>,
+    /// `LIVEKIT_SIP_TRUNK_ID`: the outbound trunk through which telephones are rung. Default none.
+    /// Danger: whoever may transfer calls can have any number rung through it.
+    pub sip_trunk_id: Option<String>,
+    /// `LIVEKIT_SIP_URL`: where LiveKit's SIP API answers. Default: `LIVEKIT_URL`.
+    pub sip_url: Option<String>,
 }
 
 /// How to reach the SFU, when it is configured.
@@ -122,6 +127,10 @@ pub struct LivekitAccess {
     pub api_key: String,
     /// The API secret.
     pub api_secret: SecretString,
+    /// The outbound trunk of telephones.
+    pub sip_trunk_id: Option<String>,
+    /// Where the SIP API answers.
+    pub sip_url: String,
 }
 
 impl Livekit {
@@ -139,6 +148,8 @@ impl Livekit {
             ws_url,
             api_key: self.api_key.clone()?,
             api_secret: self.api_secret.clone()?,
+            sip_trunk_id: self.sip_trunk_id.clone(),
+            sip_url: self.sip_url.clone().unwrap_or_else(|| url.clone()),
             url,
         })
     }

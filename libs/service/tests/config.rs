@@ -81,7 +81,7 @@ fn everything_wrong_is_told_at_once_with_its_name() {
         ("SIDETONE_ALLOW_LOOPBACK_UPSTREAMS", "maybe"),
         ("SIDETONE_HTPP", "127.0.0.1:1"),
         ("SIDETONE_ENV", "production"),
-        ("LIVEKIT_SIP_TRUNK_ID", "ST_1"),
+        ("LIVEKIT_SIP_URL", "sip.example"),
         ("LIVEKIT_URL", "ws://127.0.0.1:7880"),
         ("UNRELATED", "is left alone"),
     ]));
@@ -91,7 +91,7 @@ fn everything_wrong_is_told_at_once_with_its_name() {
         "SIDETONE_ALLOW_LOOPBACK_UPSTREAMS: \"maybe\" is neither true nor false",
         "SIDETONE_HTPP: is no setting; did you mean SIDETONE_HTTP?",
         "SIDETONE_ENV: ",
-        "LIVEKIT_SIP_TRUNK_ID: is not available in this version: remove it",
+        "LIVEKIT_SIP_URL: \"sip.example\" begins with none of",
         "LIVEKIT_API_KEY: is missing",
         "LIVEKIT_API_SECRET: is missing",
     ] {

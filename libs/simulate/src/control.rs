@@ -64,13 +64,13 @@ impl Orders {
 }
 
 /// A server on this machine, until it is dropped.
-struct Server {
-    address: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
     stopped: CancellationToken,
 }
 
 impl Server {
-    async fn start(router: Router) -> io::Result<Self> {
+    pub(crate) async fn start(router: Router) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let stopped = CancellationToken::new();

@@ -16,6 +16,7 @@ pub mod load;
 mod population;
 pub mod retell;
 pub mod script;
+pub mod sip;
 pub mod speech;
 pub mod stream;
 pub mod vapi;

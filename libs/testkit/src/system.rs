@@ -31,8 +31,17 @@ pub struct System {
     dir: TempDir,
     http: u16,
     ops: u16,
-    livekit: Vec<(&'static str, String)>,
+    settings: Vec<(&'static str, String)>,
     client: reqwest::Client,
+}
+
+/// Settings that name a server.
+fn of(livekit: &LivekitServer, secret: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("LIVEKIT_URL", livekit.url()),
+        ("LIVEKIT_API_KEY", livekit.api_key().to_owned()),
+        ("LIVEKIT_API_SECRET", secret.to_owned()),
+    ]
 }
 
 impl System {
@@ -42,6 +51,22 @@ impl System {
     /// As everything here: with what went wrong, and the end of the program's log.
     pub async fn start(binary: &Path, livekit: &LivekitServer) -> Self {
         let mut system = Self::start_unready(binary, livekit, livekit.api_secret());
+        system.ready().await;
+        system
+    }
+
+    /// The same with further settings.
+    ///
+    /// # Panics
+    /// As [`System::start`].
+    pub async fn start_set(
+        binary: &Path,
+        livekit: &LivekitServer,
+        more: Vec<(&'static str, String)>,
+    ) -> Self {
+        let mut settings = of(livekit, livekit.api_secret());
+        settings.extend(more);
+        let mut system = Self::start_with(binary, settings);
         system.ready().await;
         system
     }
@@ -58,15 +83,10 @@ impl System {
 
     /// Starts it with a secret of the test's choice.
     pub fn start_unready(binary: &Path, livekit: &LivekitServer, secret: &str) -> Self {
-        let livekit = vec![
-            ("LIVEKIT_URL", livekit.url()),
-            ("LIVEKIT_API_KEY", livekit.api_key().to_owned()),
-            ("LIVEKIT_API_SECRET", secret.to_owned()),
-        ];
-        Self::start_with(binary, livekit)
+        Self::start_with(binary, of(livekit, secret))
     }
 
-    fn start_with(binary: &Path, livekit: Vec<(&'static str, String)>) -> Self {
+    fn start_with(binary: &Path, settings: Vec<(&'static str, String)>) -> Self {
         // another test may have been faster
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let mut system = Self {
@@ -75,7 +95,7 @@ impl System {
             dir: tempfile::tempdir().unwrap(),
             http: free_tcp_port(),
             ops: free_tcp_port(),
-            livekit,
+            settings,
             client: reqwest::Client::new(),
         };
         system.launch();
@@ -118,7 +138,7 @@ impl System {
             .env("SIDETONE_DATA", self.data_dir())
             .env("SIDETONE_ADMIN_PASSWORD", ADMIN_PASSWORD)
             .env("SIDETONE_ALLOW_LOOPBACK_UPSTREAMS", "true")
-            .envs(self.livekit.clone())
+            .envs(self.settings.clone())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)

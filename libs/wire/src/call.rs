@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use utoipa::ToSchema;
 
-use crate::{CallId, TenantId, Timestamp, UserId};
+use crate::{CallId, TenantId, Timestamp, Transfer, UserId};
 
 /// Declares a closed set of words that is a JSON string, a database column and a metric label.
 /// (A word is a `tt`: a `literal` reaches derives in a group, in which utoipa does not see it.)
@@ -237,9 +237,9 @@ impl EndReason {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Control {
-    /// `agent`, or `supervisor:<user id>`.
+    /// `agent`, `supervisor:<user id>`, or `target:<transfer id>`: whom the call was transferred to.
     pub holder: String,
-    /// The supervisor's name.
+    /// The name of whoever it is, if it is not the agent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[ts(optional)]
     pub holder_name: Option<String>,
@@ -354,6 +354,9 @@ pub struct Call {
     pub consent: Consent,
     /// Who has the call.
     pub control: Control,
+    /// The last time it was sent to somebody else.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub transfer: Option<Transfer>,
     /// Parties whom a supervisor has muted.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     #[ts(optional, as = "Option<Vec<Party>>")]

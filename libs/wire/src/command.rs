@@ -46,8 +46,12 @@ pub struct Seat {
 /// Who has a call and who is not heard in it: whole, so that the last one alone is enough.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Floor {
-    /// The supervisor who has the call; nobody: the agent has it.
+    /// Who has the call: a supervisor, or whom it was transferred to; nobody: the agent has it.
     pub holder: Option<Seat>,
+    /// They speak with somebody else meanwhile: nobody in the call hears them.
+    pub aside: bool,
+    /// They are on a telephone, which may give no sound while it is there.
+    pub telephone: bool,
     /// Parties whom a supervisor has muted.
     pub muted: Vec<Party>,
     /// Whoever is not to be silent may still be, by a gateway that is gone: they are made heard.

@@ -26,6 +26,7 @@ pub mod socket;
 pub mod subscription;
 pub mod time;
 pub mod transcript;
+pub mod transfer;
 
 pub use agent::{Agent, AgentCall, AgentStatus};
 pub use alert::{
@@ -77,3 +78,4 @@ pub use time::Timestamp;
 pub use transcript::{
     Sentiment, Transcript, TranscriptFormat, TranscriptSegment, TranscriptUpdate,
 };
+pub use transfer::{Transfer, TransferKind, TransferSeat, TransferStage, TransferUpdate};

@@ -8,7 +8,8 @@ use sidetone_wire::{
     Agent, Alert, AlertPreview, AlertRule, Annotation, Backlog, Branch, BranchPulse, Call,
     Campaign, Connection, ConnectionTest, ControlAnswer, Feedback, ListenGrant, LiveIntelligence,
     LiveUpdate, Me, PhoneNumber, Preferences, Recording, SupervisorAction, Talking, Transcript,
-    TranscriptFormat, TranscriptUpdate, WebhookDelivery, WebhookSubscription, WhisperPill,
+    TranscriptFormat, TranscriptUpdate, TransferSeat, TransferUpdate, WebhookDelivery,
+    WebhookSubscription, WhisperPill,
 };
 use sidetone_wire::{
     ApiKey, AuditRow, AuditVerdict, Client, Invite, Member, NewApiKey, NewInvite, User,
@@ -25,6 +26,7 @@ fn export(directory: &Path) {
     ListenGrant::export_all(&config).expect("the type can be written");
     ControlAnswer::export_all(&config).expect("the type can be written");
     Talking::export_all(&config).expect("the type can be written");
+    TransferSeat::export_all(&config).expect("the type can be written");
     Me::export_all(&config).expect("the type can be written");
     Transcript::export_all(&config).expect("the type can be written");
     TranscriptFormat::export_all(&config).expect("the type can be written");
@@ -89,6 +91,7 @@ fn sockets(config: &Config) -> Result<(), ts_rs::ExportError> {
     socket::CallsUpdate::export_all(config)?;
     socket::Pong::export_all(config)?;
     socket::ControlChange::export_all(config)?;
+    TransferUpdate::export_all(config)?;
     socket::IncomingCall::export_all(config)?;
     socket::CallEnded::export_all(config)?;
     socket::RoomUpdate::export_all(config)

@@ -27,3 +27,4 @@ mod sound;
 mod streams;
 mod supervising;
 mod transcripts;
+mod transferring;

@@ -12,7 +12,7 @@ use crate::office::{self, AGENT, CUSTOMER, LEVEL_DBFS};
 use crate::sound::Stereo;
 
 /// What supervisors say, in Hz: no harmonic of the others.
-const SUPERVISOR: f64 = 1700.0;
+pub(crate) const SUPERVISOR: f64 = 1700.0;
 /// What somebody says who may not.
 const FORGED: f64 = 2300.0;
 /// A tone that is heard.
@@ -28,18 +28,18 @@ const SEQUENCES: usize = 50;
 const ACTS: usize = 6;
 
 /// A call with a customer and an agent on LiveKit's own SDK, and a supervisor.
-struct Scene {
-    user: User,
-    call: String,
-    customer: PythonPeer,
-    agent: PythonPeer,
+pub(crate) struct Scene {
+    pub(crate) user: User,
+    pub(crate) call: String,
+    pub(crate) customer: PythonPeer,
+    pub(crate) agent: PythonPeer,
     supervisor: PythonPeer,
     /// The room in which the supervisor listens.
     monitor: String,
 }
 
 impl Scene {
-    async fn new(livekit: &LivekitServer, user: User) -> Self {
+    pub(crate) async fn new(livekit: &LivekitServer, user: User) -> Self {
         let mut customer = office::python(livekit, office::customer_token("call-1")).await;
         let mut agent = office::python(livekit, office::agent_token("call-1")).await;
         for (peer, hz) in [(&mut customer, CUSTOMER), (&mut agent, AGENT)] {
@@ -60,7 +60,7 @@ impl Scene {
         }
     }
 
-    async fn act(&self, act: &str) -> Value {
+    pub(crate) async fn act(&self, act: &str) -> Value {
         let path = format!("/api/calls/{}/{act}", self.call);
         let (status, body) = self.user.send(Method::POST, &path).await;
         assert_eq!(status, StatusCode::OK, "{act}: {body}");
@@ -74,7 +74,7 @@ impl Scene {
     }
 
     /// The supervisor's microphone is armed and says its tone.
-    async fn arm(&mut self) {
+    pub(crate) async fn arm(&mut self) {
         self.talk("armed").await;
         let said = self
             .supervisor
@@ -92,7 +92,7 @@ async fn level(peer: &mut PythonPeer, of: &str, hz: f64) -> f64 {
         .fold(-200.0, f64::max)
 }
 
-async fn hears(peer: &mut PythonPeer, of: &str, hz: f64) {
+pub(crate) async fn hears(peer: &mut PythonPeer, of: &str, hz: f64) {
     let what = format!("{hz} Hz of {of}");
     let loud = |track: &sidetone_testkit::Heard| {
         track.identity.starts_with(of) && track.level_dbfs(hz) > HEARD_DBFS
@@ -101,7 +101,7 @@ async fn hears(peer: &mut PythonPeer, of: &str, hz: f64) {
 }
 
 /// Waits until a tone is silent, and then that it stays so.
-async fn hears_no(peer: &mut PythonPeer, of: &str, hz: f64) {
+pub(crate) async fn hears_no(peer: &mut PythonPeer, of: &str, hz: f64) {
     let end = clock::now() + office::DEADLINE;
     while level(peer, of, hz).await >= SILENT_DBFS {
         assert!(clock::now() < end, "{hz} Hz of {of} does not fall silent");

@@ -51,6 +51,7 @@ fn nobody() -> Call {
             paused_by: None,
             resume_at: None,
         },
+        transfer: None,
         muted: Vec::new(),
         watchers: Vec::new(),
         levels: None,

@@ -41,6 +41,17 @@ pub(super) struct Microphone {
     last_packet: Option<Instant>,
     /// Its owner switched it off: no packets come.
     muted: bool,
+    holding: Holding,
+}
+
+/// How somebody has a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Holding {
+    /// They speak with somebody else meanwhile: nobody in the call hears them.
+    pub(crate) aside: bool,
+    /// They are on a telephone: it gives no sound while its own side is silent, and is lost when it
+    /// is put down.
+    pub(crate) telephone: bool,
 }
 
 impl Microphone {
@@ -51,6 +62,7 @@ impl Microphone {
             idle_since: Some(now),
             last_packet: None,
             muted: false,
+            holding: Holding::default(),
         }
     }
 
@@ -68,6 +80,11 @@ impl Microphone {
         self.idle(now);
     }
 
+    /// How it has the call, if it does.
+    pub(super) fn set_holding(&mut self, holding: Holding) {
+        self.holding = holding;
+    }
+
     fn idle(&mut self, now: Instant) {
         if self.mode == TalkMode::Off && self.holds_since.is_none() {
             self.idle_since.get_or_insert(now);
@@ -82,7 +99,8 @@ impl Microphone {
 
     pub(super) fn handle_packet(&mut self, now: Instant) {
         self.last_packet = Some(now);
-        self.muted = false;
+        // a telephone that has spoken is there until it leaves
+        self.muted = self.holding.telephone;
     }
 
     pub(super) fn handle_muted(&mut self, muted: bool, now: Instant) {
@@ -98,6 +116,7 @@ impl Microphone {
     /// Where packets go now.
     pub(super) fn route(&self) -> Option<Route> {
         match (self.mode, self.holds()) {
+            (_, true) if self.holding.aside => None,
             (TalkMode::Whisper, _) => Some(Route::Coach),
             (TalkMode::Barge, _) | (TalkMode::Off | TalkMode::Armed, true) => Some(Route::Talk),
             (TalkMode::Off | TalkMode::Armed, false) => None,
@@ -158,6 +177,49 @@ mod tests {
         assert_eq!(microphone.verdict(at(now, 14)), Verdict::Stays);
         assert_eq!(microphone.verdict(at(now, 15)), Verdict::Lost);
         microphone.handle_muted(true, at(now, 12));
+        assert_eq!(microphone.verdict(at(now, 999)), Verdict::Stays);
+        microphone.handle_gone();
+        assert_eq!(microphone.verdict(at(now, 999)), Verdict::Lost);
+    }
+
+    #[test]
+    fn a_holder_who_speaks_aside_is_heard_by_nobody_and_is_lost_as_any_other() {
+        let now = clock::now();
+        let mut microphone = Microphone::new(now);
+        microphone.hold(true, now);
+        microphone.set_holding(Holding {
+            aside: true,
+            telephone: false,
+        });
+        for mode in [TalkMode::Off, TalkMode::Barge, TalkMode::Whisper] {
+            microphone.speak(mode, now);
+            assert_eq!(microphone.route(), None, "{mode}");
+        }
+        microphone.handle_packet(now);
+        assert_eq!(microphone.verdict(at(now, 5)), Verdict::Lost);
+        microphone.hold(false, now);
+        assert_eq!(
+            microphone.route(),
+            Some(Route::Coach),
+            "of a call that is not theirs"
+        );
+    }
+
+    #[test]
+    fn a_telephone_that_is_silent_has_the_call_until_it_is_put_down() {
+        let now = clock::now();
+        let mut microphone = Microphone::new(now);
+        microphone.set_holding(Holding {
+            aside: false,
+            telephone: true,
+        });
+        microphone.hold(true, now);
+        assert_eq!(
+            microphone.verdict(at(now, 15)),
+            Verdict::Lost,
+            "it never spoke"
+        );
+        microphone.handle_packet(at(now, 3));
         assert_eq!(microphone.verdict(at(now, 999)), Verdict::Stays);
         microphone.handle_gone();
         assert_eq!(microphone.verdict(at(now, 999)), Verdict::Lost);

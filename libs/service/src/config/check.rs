@@ -5,7 +5,7 @@ use std::fmt;
 use secrecy::ExposeSecret as _;
 
 use super::read::{Input, Origin, Problem, Problems, read};
-use super::table::{Kind, SETTINGS, Served};
+use super::table::{Kind, SETTINGS};
 use super::{Env, LogFormat, Registration, Settings};
 
 /// A setting as it takes effect.
@@ -45,7 +45,6 @@ pub fn check_with(input: &Input) -> Report {
         Ok(read) => Report {
             effective: SETTINGS
                 .iter()
-                .filter(|setting| setting.served == Served::Yes)
                 .map(|setting| Effective {
                     name: setting.name,
                     value: shown(setting.name, setting.kind, &read.settings),

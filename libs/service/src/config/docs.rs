@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::table::{Kind, SETTINGS, Served};
+use super::table::{Kind, SETTINGS};
 
 /// The page. `docs/config.md` must be equal to it; `UPDATE_DOCS=1 cargo test -p sidetone-service`
 /// rewrites it.
@@ -23,14 +23,11 @@ pub fn markdown() -> String {
             setting.default_told.to_owned()
         };
         let mut meaning = setting.effect.to_owned();
-        if setting.kind == Kind::Secret && setting.served == Served::Yes {
+        if setting.kind == Kind::Secret {
             meaning.push_str(" Secret: never shown.");
         }
         if !setting.danger.is_empty() {
             let _ = write!(meaning, " **Danger:** {}", setting.danger);
-        }
-        if setting.served == Served::NotYet {
-            meaning.push_str(" Not available in this version: setting it is an error.");
         }
         let _ = writeln!(
             page,

@@ -83,7 +83,8 @@ fn judge_livekit(settings: &Settings, wrong: &mut impl FnMut(&str, String)) {
         ("LIVEKIT_API_KEY", livekit.api_key.is_some()),
         ("LIVEKIT_API_SECRET", livekit.api_secret.is_some()),
     ];
-    let any = set.iter().any(|(_, there)| *there) || livekit.ws_url.is_some();
+    let others = [&livekit.ws_url, &livekit.sip_trunk_id, &livekit.sip_url];
+    let any = set.iter().any(|(_, there)| *there) || others.iter().any(|other| other.is_some());
     for (name, there) in set {
         if any && !there {
             wrong(
@@ -96,6 +97,7 @@ fn judge_livekit(settings: &Settings, wrong: &mut impl FnMut(&str, String)) {
     let urls = [
         ("LIVEKIT_URL", &livekit.url),
         ("LIVEKIT_WS_URL", &livekit.ws_url),
+        ("LIVEKIT_SIP_URL", &livekit.sip_url),
     ];
     for (name, url) in urls {
         let Some(url) = url else { continue };

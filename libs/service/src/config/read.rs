@@ -8,7 +8,7 @@ use figment::providers::{Format as _, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 
-use super::table::{self, Kind, SETTINGS, Served, Setting};
+use super::table::{self, Kind, SETTINGS, Setting};
 use super::{Settings, judge};
 
 /// Where settings are read from.
@@ -291,14 +291,6 @@ impl Provider for One<'_> {
 /// Makes the settings of what was given. A value that does not fit is told and left out, then the
 /// rest is tried again, so that all of them are told at once.
 fn extract(mut given: AllGiven, problems: &mut Vec<Problem>) -> Option<Settings> {
-    for setting in SETTINGS.iter().filter(|s| s.served == Served::NotYet) {
-        if given.remove(setting.name).is_some() {
-            problems.push(Problem {
-                name: setting.name.to_owned(),
-                text: "is not available in this version: remove it".to_owned(),
-            });
-        }
-    }
     let mut told = HashSet::new();
     for _ in 0..=SETTINGS.len() {
         let mut figment = Figment::new();

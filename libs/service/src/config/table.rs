@@ -15,15 +15,6 @@ pub enum Kind {
     List,
 }
 
-/// Whether this version does what the setting says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Served {
-    /// Yes.
-    Yes,
-    /// Not yet: setting it is an error, because ignoring it would be a surprise.
-    NotYet,
-}
-
 /// One setting.
 #[derive(Debug)]
 pub struct Setting {
@@ -41,8 +32,6 @@ pub struct Setting {
     pub effect: &'static str,
     /// What can go wrong with it, or empty.
     pub danger: &'static str,
-    /// Whether this version does it.
-    pub served: Served,
 }
 
 const fn setting(
@@ -60,15 +49,6 @@ const fn setting(
         default_told: default,
         effect,
         danger: "",
-        served: Served::Yes,
-    }
-}
-
-const fn not_yet(name: &'static str, path: &'static str, effect: &'static str) -> Setting {
-    Setting {
-        default_told: "none",
-        served: Served::NotYet,
-        ..setting(name, path, Kind::Secret, "", effect)
     }
 }
 
@@ -186,11 +166,23 @@ pub const SETTINGS: &[Setting] = &[
         "The SFU as browsers reach it, when that differs.",
     )
     .told("`LIVEKIT_URL`"),
-    not_yet(
+    setting(
         "LIVEKIT_SIP_TRUNK_ID",
         "livekit.sip_trunk_id",
-        "Outbound calls through livekit-sip instead of our bridge.",
-    ),
+        Kind::Text,
+        "",
+        "The outbound trunk of livekit-sip (`ST_…`) through which telephones are rung: whoever a call is transferred to after a word with them.",
+    )
+    .told("none: no telephone is rung")
+    .danger("Whoever may transfer calls can have any number rung through it."),
+    setting(
+        "LIVEKIT_SIP_URL",
+        "livekit.sip_url",
+        Kind::Text,
+        "",
+        "Where LiveKit's SIP API answers, when that is not the SFU itself.",
+    )
+    .told("`LIVEKIT_URL`"),
     setting(
         "SECRET_KEY",
         "keys.secret_key",
