@@ -3,7 +3,8 @@ import { readFile } from "node:fs/promises";
 import { expectAccessible, keepScreenshot, logIn } from "./support";
 import { endedVapiCall, LINES } from "./vendor";
 
-test("a call's transcript is read, searched and exported", async ({ page }) => {
+test("a call's transcript is read, searched, copied and exported", async ({ page, context }) => {
+  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
   await logIn(page);
   const call = await endedVapiCall(page);
   await page.goto(`/history/${call.id}`);
@@ -19,6 +20,11 @@ test("a call's transcript is read, searched and exported", async ({ page }) => {
 
   await transcript.getByRole("button", { name: "Times" }).click();
   await expect(transcript.getByText("0:04")).toBeHidden();
+
+  await transcript.getByRole("button", { name: "Copy the transcript" }).click();
+  const copied = await page.evaluate(() => navigator.clipboard.readText());
+  expect(copied.split("\n")).toHaveLength(LINES.length);
+  expect(copied).toContain("[0:04] Carla Customer: My parcel has not arrived.");
 
   const [file] = await Promise.all([
     page.waitForEvent("download"),

@@ -48,6 +48,26 @@ export async function heard(page: Page): Promise<Record<string, number>> {
   });
 }
 
+/** What a track is before its gain, and what of it reaches the speakers. */
+export interface Mixed {
+  source: number;
+  heard: number;
+}
+
+/** Per track the moment of a second in which most is said, since speech has pauses. */
+export async function mix(page: Page): Promise<Record<string, Mixed>> {
+  return page.evaluate(async () => {
+    const loudest: Record<string, Mixed> = {};
+    for (let frame = 0; frame < 60; frame += 1) {
+      await new Promise(requestAnimationFrame);
+      for (const { track, rms, source } of window.__sidetone?.audio() ?? []) {
+        if (source >= (loudest[track]?.source ?? 0)) loudest[track] = { source, heard: rms };
+      }
+    }
+    return loudest;
+  });
+}
+
 /** Waits until a track is audible; speakers take turns, so it may take a while. */
 export async function expectAudible(page: Page, track: string): Promise<void> {
   await expect

@@ -92,7 +92,7 @@ function attach(name: string, track: MediaStreamTrack): Voice {
   const gain = output.createGain();
   source.connect(meter);
   source.connect(gain).connect(output.destination);
-  const removeProbe = addProbe(name, gain);
+  const removeProbe = addProbe(name, gain, source);
   const samples = new Float32Array(LEVEL_SAMPLES);
 
   return {

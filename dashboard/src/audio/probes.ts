@@ -3,6 +3,8 @@ export interface Heard {
   track: string;
   /** Root mean square, 0 to 1. */
   rms: number;
+  /** The same before gain and mute. */
+  source: number;
   /** Loudest frequency in hertz; 0 in silence. */
   hz: number;
 }
@@ -15,7 +17,7 @@ declare global {
 }
 
 const FFT_SIZE = 8192;
-const probes = new Map<string, AnalyserNode>();
+const probes = new Map<string, { source: AnalyserNode; output: AnalyserNode }>();
 
 function wanted(): boolean {
   try {
@@ -25,10 +27,14 @@ function wanted(): boolean {
   }
 }
 
-function hear(track: string, analyser: AnalyserNode): Heard {
+function loudness(analyser: AnalyserNode): number {
   const samples = new Float32Array(analyser.fftSize);
   analyser.getFloatTimeDomainData(samples);
-  const rms = Math.sqrt(samples.reduce((sum, x) => sum + x * x, 0) / samples.length);
+  return Math.sqrt(samples.reduce((sum, x) => sum + x * x, 0) / samples.length);
+}
+
+function hear(track: string, source: AnalyserNode, analyser: AnalyserNode): Heard {
+  const rms = loudness(analyser);
   const bins = new Float32Array(analyser.frequencyBinCount);
   analyser.getFloatFrequencyData(bins);
   let loudest = 0;
@@ -36,20 +42,31 @@ function hear(track: string, analyser: AnalyserNode): Heard {
     if (decibels > (bins[loudest] ?? -Infinity)) loudest = bin;
   });
   const hz = rms === 0 ? 0 : (loudest * analyser.context.sampleRate) / analyser.fftSize;
-  return { track, rms, hz };
+  return { track, rms, source: loudness(source), hz };
 }
 
-/** Lets browser tests measure a node's output; returns what takes the probe away. */
-export function addProbe(track: string, node: AudioNode): () => void {
-  if (!wanted()) return () => undefined;
+function analyserOf(node: AudioNode): AnalyserNode {
   const analyser = node.context.createAnalyser();
   analyser.fftSize = FFT_SIZE;
   analyser.smoothingTimeConstant = 0;
   node.connect(analyser);
-  probes.set(track, analyser);
-  window.__sidetone ??= { audio: () => [...probes].map(([name, probe]) => hear(name, probe)) };
+  return analyser;
+}
+
+/**
+ * Lets browser tests measure a node's output, and what came before gain and mute; returns what
+ * takes the probe away.
+ */
+export function addProbe(track: string, node: AudioNode, source = node): () => void {
+  if (!wanted()) return () => undefined;
+  const probe = { source: analyserOf(source), output: analyserOf(node) };
+  probes.set(track, probe);
+  window.__sidetone ??= {
+    audio: () => [...probes].map(([name, { source, output }]) => hear(name, source, output)),
+  };
   return () => {
-    if (probes.get(track) === analyser) probes.delete(track);
-    analyser.disconnect();
+    if (probes.get(track) === probe) probes.delete(track);
+    probe.source.disconnect();
+    probe.output.disconnect();
   };
 }

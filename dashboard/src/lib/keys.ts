@@ -51,10 +51,11 @@ const isActivation = (key: string): boolean => key === "Enter" || key === " ";
 
 /**
  * Something that lasts as long as a key or a button is held. Whatever ends the holding ends it:
- * another window, another page, the screen's lock. `press` is left out while it cannot be done.
+ * another window, another page, the screen's lock. `press` is left out while it cannot be done,
+ * `key` where only a button is held.
  */
 export function useHeldKey(
-  key: string,
+  key: string | undefined,
   press: (() => void) | undefined,
   release: () => void,
 ): Held {

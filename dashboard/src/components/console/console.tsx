@@ -55,11 +55,13 @@ export function Console({ call, me }: Props) {
       <StatusLine call={call} me={me} speaking={speaking} trouble={trouble} />
       <Write key={call.id} call={call} me={me} />
       <Watching watchers={call.watchers} me={me} />
-      {call.upstream === "livekit" ? (
-        <TakeOver call={call} speaking={speaking} open={asked === "takeover"} onClose={close} />
-      ) : (
-        <TakeOverByPhone call={call} me={me} open={asked === "takeover"} onClose={close} />
-      )}
+      <TakeOver
+        call={call}
+        me={me}
+        speaking={speaking}
+        open={asked === "takeover"}
+        onClose={close}
+      />
       <End call={call} open={asked === "end"} onClose={close} />
     </section>
   );
@@ -67,22 +69,24 @@ export function Console({ call, me }: Props) {
 
 interface SpeakingProps extends Props {
   speaking: Speaking | undefined;
+  /** Whether keys do it, too: of what is shown of many calls, one has the keys. */
+  keyed?: boolean;
 }
 
 /** Heard by the agent for as long as it is held. */
-function Whisper({ call, me, speaking }: SpeakingProps) {
+export function Whisper({ call, me, speaking, keyed = true }: SpeakingProps) {
   const talker = useTalker();
   const why = obstacle(call, me, "whisper_voice");
   const press = () => void talker.speak(call.id, "whisper");
   const release = () => void talker.speak(call.id, "armed");
-  const held = useHeldKey("w", why === undefined ? press : undefined, release);
+  const held = useHeldKey(keyed ? "w" : undefined, why === undefined ? press : undefined, release);
   const on = speaking?.mode === "whisper";
   return (
     <ActButton
       icon={Ear}
       label="Whisper"
-      hint="Hold, or hold W: only the agent hears you"
-      keys="w"
+      hint={keyed ? "Hold, or hold W: only the agent hears you" : "Hold: only the agent hears you"}
+      keys={keyed ? "w" : undefined}
       obstacle={why}
       on={on}
       busy={on && !speaking.confirmed}
@@ -109,7 +113,8 @@ function Barge({ call, me, speaking }: SpeakingProps) {
 }
 
 /** Takes the call, or gives it back: one place, since only one of them makes sense. */
-function Having({ call, me, speaking, onTake }: SpeakingProps & { onTake: () => void }) {
+export function Having(props: SpeakingProps & { onTake: () => void }) {
+  const { call, me, speaking, keyed = true, onTake } = props;
   const talker = useTalker();
   const { control } = call;
   const others = control.holder !== "agent" && !isHolder(control, me);
@@ -120,9 +125,9 @@ function Having({ call, me, speaking, onTake }: SpeakingProps & { onTake: () => 
   const handBack = () => void talker.handBack(call.id);
   const press = why !== undefined ? undefined : back ? handBack : onTake;
   // a slip of the finger takes no call from a colleague
-  useKeys(press === undefined || others ? {} : { [back ? "h" : "t"]: press });
+  useKeys(press === undefined || others || !keyed ? {} : { [back ? "h" : "t"]: press });
   useActs(
-    press === undefined
+    press === undefined || !keyed
       ? []
       : [
           back
@@ -141,7 +146,7 @@ function Having({ call, me, speaking, onTake }: SpeakingProps & { onTake: () => 
             ? "The agent has the call again (H)"
             : "The customer hears you in place of the agent (T)"
       }
-      keys={others ? undefined : back ? "h" : "t"}
+      keys={others || !keyed ? undefined : back ? "h" : "t"}
       variant={back ? "primary" : "outline"}
       obstacle={why}
       busy={speaking?.act !== undefined}
@@ -189,7 +194,17 @@ interface DialogProps {
   onClose: () => void;
 }
 
-function TakeOver({
+/** Asks before a call is taken over, by whichever way its upstream has. */
+export function TakeOver(props: DialogProps & SpeakingProps) {
+  const { call, me, speaking, ...dialog } = props;
+  return call.upstream === "livekit" ? (
+    <TakeOverByVoice {...dialog} call={call} speaking={speaking} />
+  ) : (
+    <TakeOverByPhone {...dialog} call={call} me={me} />
+  );
+}
+
+function TakeOverByVoice({
   call,
   speaking,
   open,

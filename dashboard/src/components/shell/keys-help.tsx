@@ -21,6 +21,11 @@ const CALLS: readonly Line[] = [
   [["R"], "Pause or resume its recording"],
 ];
 
+const TILES: readonly Line[] = [
+  [["←", "→"], "Choose the tile beside"],
+  [["1", "9"], "Hear a tile alone, or all again"],
+];
+
 const SUPERVISION: readonly Line[] = [
   [["W"], "Hold to whisper to the agent"],
   [["T"], "Take the call over"],
@@ -51,7 +56,8 @@ export function KeysHelp({ me, ...props }: Props) {
         </div>
         <div className="grid content-start gap-5">
           <Group title="Calls" lines={CALLS} />
-          <Group title="In the open call" lines={SUPERVISION} />
+          <Group title="Among tiles" lines={TILES} />
+          <Group title="In the open call, or the chosen tile" lines={SUPERVISION} />
           <Group title="In a recording" lines={RECORDINGS} />
         </div>
       </div>

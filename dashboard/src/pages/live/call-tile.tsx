@@ -1,7 +1,9 @@
-import { Ear, Pin, PinOff } from "lucide-react";
+import { Headphones, Pin, PinOff } from "lucide-react";
 import { memo } from "react";
+import { maySupervise } from "@/api/session";
 import { useListener, useListening, useListenings } from "@/audio/context";
 import { PARTIES, type Listening } from "@/audio/listener";
+import { isAlone, toggleAlone } from "@/audio/solo";
 import { CallAlerts } from "@/components/alert-bits";
 import {
   CallTimer,
@@ -19,16 +21,17 @@ import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { agentLabel, customerLabel } from "@/lib/call-words";
 import { cn } from "@/lib/cn";
-import { words } from "@/lib/format";
 import { useStream } from "@/realtime/context";
-import { useLastLine } from "@/realtime/last-lines";
 import type { Call } from "@/wire/Call";
 import type { Me } from "@/wire/Me";
+import { LastLine, TileActs } from "./tile-acts";
 
 interface Props {
   call: Call;
   me: Me;
   selected: boolean;
+  /** Whether keys that do something to a call are for this one. */
+  keyed: boolean;
   pinned: boolean;
   onPin: (callId: string) => void;
   onOpen: (callId: string) => void;
@@ -36,16 +39,24 @@ interface Props {
 
 /** A call to be watched and heard beside others. Nothing in it moves when something changes. */
 export const CallTile = memo(function CallTile(props: Props) {
-  const { call, me, selected, pinned, onPin, onOpen } = props;
+  const { call, me, selected, keyed, pinned, onPin, onOpen } = props;
   useStream(`call:${call.id}`);
   const listening = useListening(call.id);
   const ended = call.status === "ended";
   const hearing = listening?.phase === "hearing" ? listening : undefined;
+  const sound = (
+    <div className="flex h-7 items-center gap-1.5 overflow-hidden">
+      {hearing === undefined ? <Badges call={call} /> : <Sound listening={hearing} />}
+      <span className="flex-1" />
+      <ListenButton call={call} me={me} className="w-20" />
+    </div>
+  );
   return (
     <article
       data-testid="call-tile"
       data-call={call.id}
       aria-label={customerLabel(call)}
+      aria-current={selected ? "true" : undefined}
       className={cn(
         "flex h-full flex-col rounded-lg border bg-surface p-3",
         selected ? "border-accent-ink" : "border-line",
@@ -75,36 +86,26 @@ export const CallTile = memo(function CallTile(props: Props) {
       <button
         type="button"
         onClick={() => onOpen(call.id)}
-        className="relative mt-1.5 grid min-w-0 gap-1.5 rounded text-left"
+        className="relative my-1.5 grid min-w-0 gap-1.5 rounded text-left"
       >
         <span className="sr-only">Open the call with </span>
         <PartyLine callId={call.id} party="customer" name={customerLabel(call)} live={!ended} />
         <PartyLine callId={call.id} party="agent" name={agentLabel(call)} live={!ended} />
-        <LastLine callId={call.id} />
       </button>
-      <span className="flex-1" />
-      <div className="flex h-7 items-center gap-1.5 overflow-hidden">
-        {hearing === undefined ? <Badges call={call} /> : <Sound listening={hearing} />}
-        <span className="flex-1" />
-        <ListenButton call={call} me={me} className="w-20" />
-      </div>
+      {ended || !maySupervise(me) ? (
+        <>
+          <LastLine callId={call.id} />
+          <span className="flex-1" />
+          {sound}
+        </>
+      ) : (
+        <TileActs call={call} me={me} keyed={keyed}>
+          {sound}
+        </TileActs>
+      )}
     </article>
   );
 });
-
-/** What was said last: its place is kept while nothing was. */
-function LastLine({ callId }: { callId: string }) {
-  const line = useLastLine(callId);
-  return (
-    <span className="line-clamp-2 h-8 text-xs leading-4 text-ink-soft">
-      {line !== undefined && (
-        <>
-          <span className="font-medium">{words(line.party)}:</span> {line.text}
-        </>
-      )}
-    </span>
-  );
-}
 
 function Badges({ call }: { call: Call }) {
   return (
@@ -123,30 +124,23 @@ function Badges({ call }: { call: Call }) {
 /** Volumes of both parties, and this call alone. */
 function Sound({ listening }: { listening: Listening }) {
   const listener = useListener();
-  const others = useListenings().filter(({ callId }) => callId !== listening.callId);
-  const isMuted = ({ parties }: Listening) => PARTIES.every((party) => parties[party].muted);
-  const alone = others.length > 0 && others.every(isMuted) && !isMuted(listening);
-  const solo = () => {
-    for (const { callId } of others) {
-      for (const party of PARTIES) listener.setMuted(callId, party, !alone);
-    }
-    for (const party of PARTIES) listener.setMuted(listening.callId, party, false);
-  };
+  const listenings = useListenings();
+  const alone = isAlone(listenings, listening.callId);
   return (
     <>
       {PARTIES.map((party) => (
         <PartySound key={party} listening={listening} party={party} className="w-9" />
       ))}
-      {others.length > 0 && (
+      {listenings.length > 1 && (
         <Button
           variant={alone ? "on" : "quiet"}
           size="icon"
           aria-pressed={alone}
           aria-label="Only this call"
           title="Only this call: mutes the others for you"
-          onClick={solo}
+          onClick={() => toggleAlone(listener, listening.callId)}
         >
-          <Ear aria-hidden />
+          <Headphones aria-hidden />
         </Button>
       )}
     </>

@@ -8,18 +8,20 @@ import { useStillRows } from "./rows-held";
 
 /** A tile's least width, and its height, in pixels: all are the same, so that nothing is measured. */
 const TILE_WIDTH = 300;
-const TILE_HEIGHT = 200;
+const TILE_HEIGHT = 236;
 const GAP = 12;
 
 interface Props {
   calls: readonly Call[];
   me: Me;
   selectedId: string | undefined;
+  /** Whether the chosen call has the keys: an open one has them itself. */
+  keyed: boolean;
   pinned: readonly string[];
   onPin: (callId: string) => void;
   onOpen: (callId: string) => void;
-  /** Tells in which order the tiles stand, for the arrow keys. */
-  onOrder: (ids: readonly string[]) => void;
+  /** Tells in which order the tiles stand, and how many side by side, for the keys. */
+  onOrder: (ids: readonly string[], columns: number) => void;
 }
 
 /** How many tiles fit side by side. */
@@ -39,7 +41,7 @@ function useColumns(): [(element: HTMLElement | null) => void, number] {
 
 /** The live calls as tiles: pinned ones first, only what is in sight exists. */
 export function CallTiles(props: Props) {
-  const { calls, me, selectedId, pinned, onPin, onOpen, onOrder } = props;
+  const { calls, me, selectedId, keyed, pinned, onPin, onOpen, onOrder } = props;
   const scroller = useRef<HTMLDivElement>(null);
   const [measured, columns] = useColumns();
   const [pointed, setPointed] = useState(false);
@@ -52,7 +54,20 @@ export function CallTiles(props: Props) {
     paddingStart: GAP,
     overscan: 2,
   });
-  useEffect(() => onOrder(rows.map((call) => call.id)), [rows, onOrder]);
+  useEffect(
+    () =>
+      onOrder(
+        rows.map((call) => call.id),
+        columns,
+      ),
+    [rows, columns, onOrder],
+  );
+  useEffect(() => {
+    const index = rows.findIndex((call) => call.id === selectedId);
+    if (index >= 0) virtual.scrollToIndex(Math.floor(index / columns), { align: "auto" });
+    // only when the selection moves: tiles that change do not scroll by themselves
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [selectedId]);
   return (
     <div
       ref={(element) => {
@@ -84,6 +99,7 @@ export function CallTiles(props: Props) {
                 call={call}
                 me={me}
                 selected={call.id === selectedId}
+                keyed={keyed && call.id === selectedId}
                 pinned={pinned.includes(call.id)}
                 onPin={onPin}
                 onOpen={onOpen}

@@ -7,6 +7,7 @@ import { ApiError, errorText } from "@/api/client";
 import { actingNow, actOnRecording } from "@/api/recording-acts";
 import { maySupervise } from "@/api/session";
 import { preloadClient, useListener, useListenings, useTalker } from "@/audio/context";
+import { hearAlone } from "@/audio/solo";
 import { CallPanel } from "@/components/call-panel";
 import { FilterMenu } from "@/components/filter-menu";
 import { whyNot } from "@/components/listen-button";
@@ -83,7 +84,7 @@ function neighbour(ids: readonly string[], from: string | undefined, step: numbe
 function useChoice(callId: string | undefined) {
   const [selectedId, setSelectedId] = useState(callId);
   const [, navigate] = useLocation();
-  const order = useRef<readonly string[]>([]);
+  const order = useRef<{ ids: readonly string[]; columns: number }>({ ids: [], columns: 1 });
   const open = useCallback(
     (id: string) => {
       setSelectedId(id);
@@ -91,17 +92,19 @@ function useChoice(callId: string | undefined) {
     },
     [navigate],
   );
-  const setOrder = useCallback((ids: readonly string[]) => {
-    order.current = ids;
+  const setOrder = useCallback((ids: readonly string[], columns = 1) => {
+    order.current = { ids, columns };
   }, []);
   const close = () => navigate("/live");
+  const choose = (id: string) => (callId === undefined ? setSelectedId(id) : open(id));
   const move = (step: number) => {
-    const next = neighbour(order.current, selectedId, step);
-    if (next === undefined) return;
-    if (callId === undefined) setSelectedId(next);
-    else open(next);
+    const next = neighbour(order.current.ids, selectedId, step);
+    if (next !== undefined) choose(next);
   };
-  return { selectedId, open, close, move, setOrder };
+  const moveLine = (lines: 1 | -1) => move(lines * order.current.columns);
+  /** The `n`th of what is shown, from 1. */
+  const nth = (n: number) => order.current.ids[n - 1];
+  return { selectedId, open, close, choose, move, moveLine, nth, setOrder };
 }
 
 export function LivePage({ me, id: callId }: PageProps) {
@@ -110,7 +113,7 @@ export function LivePage({ me, id: callId }: PageProps) {
   const [search, setSearch] = useState("");
   const looks = useLayout();
   const choice = useChoice(callId);
-  const { selectedId, open, close, move } = choice;
+  const { selectedId, open, close } = choice;
   const focused = looks.layout === "focus" && callId !== undefined;
   const searchField = useRef<HTMLInputElement>(null);
   const all = active.data ?? NO_CALLS;
@@ -118,7 +121,9 @@ export function LivePage({ me, id: callId }: PageProps) {
   useListeningFor(active);
   useControlsOf(all);
   const chosen = all.find((call) => call.id === selectedId);
-  useLiveKeys({ me, chosen, move, open, close, search: () => searchField.current?.focus() });
+  const tiled = looks.layout === "tiles";
+  useLiveKeys({ me, chosen, choice, tiled, search: () => searchField.current?.focus() });
+  useTileKeys(tiled, me, all, choice);
 
   return (
     <div className="flex h-full min-h-0">
@@ -153,6 +158,7 @@ export function LivePage({ me, id: callId }: PageProps) {
               me={me}
               looks={looks}
               choice={choice}
+              keyed={callId === undefined}
               sort={view.sort}
               onSort={(sort) => setView({ sort })}
             />
@@ -172,16 +178,18 @@ interface CallsProps {
   me: Me;
   looks: ReturnType<typeof useLayout>;
   choice: ReturnType<typeof useChoice>;
+  /** Whether the chosen call has the keys: no call is open. */
+  keyed: boolean;
   sort: SortBy;
   onSort: (sort: SortBy) => void;
 }
 
 /** The calls in the chosen layout. */
-function Calls({ calls, me, looks, choice, sort, onSort }: CallsProps) {
+function Calls({ calls, me, looks, choice, keyed, sort, onSort }: CallsProps) {
   const { selectedId, open, setOrder } = choice;
   const shared = { calls, me, selectedId, onOpen: open, onOrder: setOrder };
   return looks.layout === "tiles" ? (
-    <CallTiles {...shared} pinned={looks.pinned} onPin={looks.togglePin} />
+    <CallTiles {...shared} keyed={keyed} pinned={looks.pinned} onPin={looks.togglePin} />
   ) : (
     <CallList {...shared} sort={sort} onSort={onSort} />
   );
@@ -190,13 +198,13 @@ function Calls({ calls, me, looks, choice, sort, onSort }: CallsProps) {
 interface KeyActs {
   me: Me;
   chosen: Call | undefined;
-  move: (step: number) => void;
-  open: (callId: string) => void;
-  close: () => void;
+  choice: ReturnType<typeof useChoice>;
+  tiled: boolean;
   search: () => void;
 }
 
-function useLiveKeys({ me, chosen, move, open, close, search }: KeyActs): void {
+function useLiveKeys({ me, chosen, choice, tiled, search }: KeyActs): void {
+  const { open, close, move, moveLine } = choice;
   const listener = useListener();
   const toggle = () => {
     if (chosen === undefined) return;
@@ -213,8 +221,9 @@ function useLiveKeys({ me, chosen, move, open, close, search }: KeyActs): void {
     open(chosen.id); // where it is shown how it goes
   };
   useKeys({
-    ArrowDown: () => move(1),
-    ArrowUp: () => move(-1),
+    ArrowDown: () => moveLine(1),
+    ArrowUp: () => moveLine(-1),
+    ...(tiled && { ArrowRight: () => move(1), ArrowLeft: () => move(-1) }),
     Enter: () => chosen && open(chosen.id),
     Escape: close,
     l: toggle,
@@ -222,6 +231,24 @@ function useLiveKeys({ me, chosen, move, open, close, search }: KeyActs): void {
     r: pauseOrResume,
     "/": search,
   });
+}
+
+/** 1 to 9: a tile is chosen and heard alone, or all of them again. */
+function useTileKeys(
+  tiled: boolean,
+  me: Me,
+  calls: readonly Call[],
+  choice: ReturnType<typeof useChoice>,
+): void {
+  const listener = useListener();
+  const alone = (n: number) => {
+    const call = calls.find(({ id }) => id === choice.nth(n));
+    if (call === undefined) return;
+    choice.choose(call.id);
+    if (!isEnded(call) && whyNot(call, me) === undefined) hearAlone(listener, call.id);
+  };
+  const digits = [1, 2, 3, 4, 5, 6, 7, 8, 9].map((n) => [String(n), () => alone(n)] as const);
+  useKeys(tiled ? Object.fromEntries(digits) : {});
 }
 
 interface FiltersProps {
