@@ -154,7 +154,7 @@ pub(crate) struct Demo {
     /// Calls at any time
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u16).range(0..=200))]
     pub(crate) calls: u16,
-    /// Calls at any time at each simulated vendor (Vapi, Retell)
+    /// Calls at any time at each simulated vendor (Vapi, Retell, Twilio)
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=20))]
     pub(crate) vendor_calls: u16,
     /// Start no livekit-server and use none: there are the vendors' calls, heard by WebSocket

@@ -1,7 +1,7 @@
 import { expect, test } from "@playwright/test";
 import { AUDIBLE, expectAudible, freshCall, heard, logIn, ROW } from "../support";
 
-// waiting for a call that has just begun may take most of it
+// waiting for calls that has just begun may take most of it
 test.describe.configure({ timeout: 150_000 });
 
 test("without LiveKit a vendor's call is heard, party by party, over one WebSocket", async ({
@@ -10,7 +10,7 @@ test("without LiveKit a vendor's call is heard, party by party, over one WebSock
   const sockets: string[] = [];
   page.on("websocket", (socket) => sockets.push(new URL(socket.url()).pathname));
   await logIn(page);
-  await expect(page.locator(ROW).first()).toContainText("Vapi");
+  await expect(page.locator(ROW).first()).toContainText(/Vapi|Twilio/);
   const { id: callId, row: mine } = await freshCall(page);
   await mine.getByRole("button", { name: /^Listen to/ }).click();
   const dock = page.getByTestId("dock");
@@ -28,4 +28,12 @@ test("without LiveKit a vendor's call is heard, party by party, over one WebSock
   await mine.getByRole("button", { name: /^Stop listening/ }).click();
   await expect(dock).toBeHidden();
   await expect.poll(() => heard(page)).toEqual({});
+});
+
+test("calls at each vendor are in one list, each with its upstream's badge", async ({ page }) => {
+  await logIn(page);
+  const rows = page.getByTestId("call-row");
+  for (const upstream of ["Vapi", "Retell", "Twilio"]) {
+    await expect(rows.filter({ hasText: upstream }).first()).toBeVisible({ timeout: 60_000 });
+  }
 });

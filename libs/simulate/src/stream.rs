@@ -42,6 +42,10 @@ pub struct Plan {
     pub from: String,
     /// Who is called.
     pub to: String,
+    /// The customer's name, where whoever made the stream may add it.
+    pub customer_name: Option<String>,
+    /// The agent's.
+    pub agent_name: Option<String>,
     /// What the vendor signs the handshake with, if it does.
     pub secret: Option<String>,
     /// What goes wrong.
@@ -56,6 +60,8 @@ impl Plan {
             call_id: call_id.to_owned(),
             from: "+4930123456".to_owned(),
             to: "+4930999999".to_owned(),
+            customer_name: None,
+            agent_name: None,
             secret: None,
             manner: Manner::default(),
         }

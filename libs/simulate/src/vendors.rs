@@ -1,5 +1,5 @@
-//! Calls that live at vendors: what they report by webhook, and the socket behind which some of
-//! them are heard.
+//! Calls that live at vendors: what they report by webhook, the socket behind which some of them are
+//! heard, and the stream that others bring.
 
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use crate::listen::{Listening, Manner};
 use crate::retell::RetellCall;
 use crate::script::{self, Script, Side};
 use crate::speech::Speech;
+use crate::stream::{Dialect, Plan, Streaming};
 use crate::vapi::VapiCall;
 use crate::webhook::Signing;
 
@@ -33,23 +34,19 @@ pub enum Vendor {
     Vapi,
     /// Told of by webhook.
     Retell,
+    /// Brings the call's sound itself.
+    Twilio,
 }
 
 impl Vendor {
     /// Every one.
-    pub const ALL: [Self; 2] = [Self::Vapi, Self::Retell];
+    pub const ALL: [Self; 3] = [Self::Vapi, Self::Retell, Self::Twilio];
 
     const fn word(self) -> &'static str {
         match self {
             Self::Vapi => "vapi",
             Self::Retell => "retell",
-        }
-    }
-
-    fn signing(self, secret: &str) -> Signing {
-        match self {
-            Self::Vapi => Signing::Hmac(secret.to_owned()),
-            Self::Retell => Signing::Retell(secret.to_owned()),
+            Self::Twilio => "twilio",
         }
     }
 
@@ -58,13 +55,16 @@ impl Vendor {
         match self {
             Self::Vapi => "Simulated Vapi",
             Self::Retell => "Simulated Retell",
+            Self::Twilio => "Simulated Twilio",
         }
     }
 
-    const fn scheme(self) -> &'static str {
+    /// How its account knows that something comes from it.
+    fn signs(self, secret: &str) -> Value {
         match self {
-            Self::Vapi => "hmac",
-            Self::Retell => "retell",
+            Self::Vapi => json!({"webhook": {"scheme": "hmac", "secret": secret}}),
+            Self::Retell => json!({"webhook": {"scheme": "retell", "secret": secret}}),
+            Self::Twilio => json!({"credentials": {"authToken": secret}}),
         }
     }
 }
@@ -74,6 +74,8 @@ pub struct Vendors {
     client: reqwest::Client,
     url: String,
     secret: String,
+    /// Where Twilio brings its streams.
+    streams: String,
 }
 
 impl Vendors {
@@ -95,9 +97,13 @@ impl Vendors {
         let login: Value = login.json().await?;
         let token = login["access_token"].as_str().unwrap_or_default();
         let secret = random::token();
+        let mut streams = None;
         for vendor in Vendor::ALL {
-            account(&client, url, token, vendor, &secret).await?;
+            let account = account(&client, url, token, vendor, &secret).await?;
+            streams =
+                streams.or_else(|| Some(account["streamUrls"]["inbound"].as_str()?.to_owned()));
         }
+        let streams = streams.context("nobody says where streams are taken")?;
         client
             .post(format!("{url}/api/auth/logout"))
             .bearer_auth(token)
@@ -107,6 +113,7 @@ impl Vendors {
             client,
             url: url.to_owned(),
             secret,
+            streams,
         })
     }
 
@@ -137,6 +144,7 @@ impl Vendors {
                 match vendor {
                     Vendor::Vapi => self.vapi(script, stop).await,
                     Vendor::Retell => self.retell(script, stop).await,
+                    Vendor::Twilio => self.twilio(script, stop).await,
                 }
             };
             let rest = match call.await {
@@ -163,20 +171,20 @@ impl Vendors {
         }
         call.customer_name.clone_from(&script.customer.name);
         call.assistant.clone_from(&script.agent);
-        self.tell(Vendor::Vapi, &call.status("ringing", 0)).await?;
+        self.vapi_tells(&call.status("ringing", 0)).await?;
         if sleeps(Duration::from_millis(RINGS_MS.cast_unsigned()), stop).await {
             return self.hang_up(&call).await;
         }
         let listening = Listening::start(speech, Manner::default()).await?;
         let began = clock::now();
         call.listen_url = Some(listening.url());
-        self.tell(Vendor::Vapi, &call.status("in-progress", RINGS_MS))
+        self.vapi_tells(&call.status("in-progress", RINGS_MS))
             .await?;
         for line in conversation.transcript() {
             if sleeps_until(began + PACKET * line.at, stop).await {
                 break;
             }
-            self.tell(Vendor::Vapi, &said(&call, &line)).await?;
+            self.vapi_tells(&said(&call, &line)).await?;
         }
         sleeps_until(began + conversation.duration(), stop).await;
         listening.end();
@@ -186,7 +194,7 @@ impl Vendors {
     async fn hang_up(&self, call: &VapiCall) -> Result<()> {
         let mut ended = call.status("ended", clock::wall() - call.created_ms);
         ended["message"]["endedReason"] = json!("customer-ended-call");
-        self.tell(Vendor::Vapi, &ended).await
+        self.vapi_tells(&ended).await
     }
 
     /// A call of which webhooks tell.
@@ -207,14 +215,37 @@ impl Vendors {
             let ends =
                 webhook["event"] != "call_started" && webhook["event"] != "transcript_updated";
             if !stopped || ends {
-                self.tell(Vendor::Retell, &webhook).await?;
+                let signing = Signing::Retell(self.secret.clone());
+                self.tell(Vendor::Retell, &signing, &webhook).await?;
             }
         }
         Ok(())
     }
 
-    async fn tell(&self, vendor: Vendor, message: &Value) -> Result<()> {
-        let signing = vendor.signing(&self.secret);
+    /// A call whose sound is brought, and nothing else.
+    async fn twilio(&self, script: &'static Script, stop: &CancellationToken) -> Result<()> {
+        let speech = Speech::of(script)?;
+        let lasts = Duration::from_secs_f64(speech.seconds());
+        let plan = Plan::new(Dialect::Twilio, &format!("CA{:016x}", random::u64()));
+        let plan = Plan {
+            from: script.customer.number.clone().unwrap_or(plan.from.clone()),
+            customer_name: Some(script.customer.name.clone()),
+            agent_name: Some(script.agent.clone()),
+            secret: Some(self.secret.clone()),
+            ..plan
+        };
+        let streaming = Streaming::dial(&self.streams, plan, speech).await;
+        let streaming = streaming.context("the stream is not taken")?;
+        sleeps(lasts, stop).await;
+        streaming.stop().await.context("the stream broke")
+    }
+
+    async fn vapi_tells(&self, message: &Value) -> Result<()> {
+        let signing = Signing::Hmac(self.secret.clone());
+        self.tell(Vendor::Vapi, &signing, message).await
+    }
+
+    async fn tell(&self, vendor: Vendor, signing: &Signing, message: &Value) -> Result<()> {
         let webhook = signing.sign(message.to_string(), clock::wall());
         let url = format!("{}/api/webhooks/{}/default", self.url, vendor.word());
         let (status, answer) = webhook.send(&self.client, &url).await?;
@@ -230,25 +261,25 @@ async fn account(
     token: &str,
     vendor: Vendor,
     secret: &str,
-) -> Result<()> {
+) -> Result<Value> {
     let accounts = format!("{url}/api/connections");
     let of_kind = format!("{accounts}?kind={}", vendor.word());
     let known = client.get(of_kind).bearer_auth(token).send().await?;
     let known: Value = known.error_for_status()?.json().await?;
     let mut known = known["items"].as_array().into_iter().flatten();
     let known = known.find(|account| account["name"] == vendor.account());
-    let webhook = json!({"scheme": vendor.scheme(), "secret": secret});
-    let request = match known.and_then(|account| account["id"].as_str()) {
-        Some(id) => client
-            .patch(format!("{accounts}/{id}"))
-            .json(&json!({ "webhook": webhook })),
-        None => client.post(accounts).json(&json!({
-            "kind": vendor.word(), "name": vendor.account(), "webhook": webhook,
-        })),
+    let mut fields = vendor.signs(secret);
+    let request = if let Some(id) = known.and_then(|account| account["id"].as_str()) {
+        client.patch(format!("{accounts}/{id}"))
+    } else {
+        fields["kind"] = json!(vendor.word());
+        fields["name"] = json!(vendor.account());
+        client.post(accounts)
     };
-    let status = request.bearer_auth(token).send().await?.status();
+    let answer = request.json(&fields).bearer_auth(token).send().await?;
+    let status = answer.status();
     ensure!(status.is_success(), "{}: {status}", vendor.word());
-    Ok(())
+    Ok(answer.json().await?)
 }
 
 fn said(call: &VapiCall, line: &TranscriptLine) -> Value {

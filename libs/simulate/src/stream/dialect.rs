@@ -110,7 +110,7 @@ impl Dialect {
         let start = match self {
             Self::Twilio => json!({"event": "start", "sequenceNumber": "1", "start": {
                 "streamSid": stream, "accountSid": "AC1", "callSid": call_id,
-                "tracks": ["inbound", "outbound"], "customParameters": {"from": from, "to": to},
+                "tracks": ["inbound", "outbound"], "customParameters": added(plan),
                 "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}},
                 "streamSid": stream}),
             Self::Telnyx => json!({"event": "start", "sequence_number": "1", "start": {
@@ -294,6 +294,21 @@ impl Coding {
             Self::Linear(_) => pcm::to_bytes(&samples),
         }
     }
+}
+
+/// What whoever makes a stream at Twilio adds to it.
+fn added(plan: &Plan) -> Value {
+    let mut added = json!({"from": plan.from, "to": plan.to});
+    let names = [
+        ("customerName", &plan.customer_name),
+        ("agentName", &plan.agent_name),
+    ];
+    for (name, value) in names {
+        if let Some(value) = value {
+            added[name] = json!(value);
+        }
+    }
+    added
 }
 
 /// A frame of AudioSocket.
