@@ -56,7 +56,7 @@ impl Inward {
             origin,
             adapter,
             stamped: Stamped::new(random::u64() as u32),
-            stream: Stream::new(random::u64() as u32),
+            stream: Stream::patient(random::u64() as u32),
             lay: Lay::default(),
             said: Vec::new(),
         }

@@ -92,6 +92,14 @@ impl Timeline {
         self.quiet = true;
     }
 
+    /// Says that the timestamp of the packet placed next was set by its arrival: how early or late
+    /// packets were before says nothing about it.
+    pub const fn forget_delays(&mut self) {
+        if let Some(stream) = &mut self.stream {
+            stream.delay.forgotten = true;
+        }
+    }
+
     /// Where on the call's time the packet starts that has this SSRC, RTP timestamp and extended
     /// sequence number and arrived at `arrival`. Called once for each packet, in the order of
     /// arrival.
@@ -309,6 +317,8 @@ struct LeastDelay {
     since: MediaTime,
     current: i64,
     before: Option<i64>,
+    /// What was seen says nothing about what comes.
+    forgotten: bool,
 }
 
 impl LeastDelay {
@@ -317,10 +327,14 @@ impl LeastDelay {
             since: now,
             current: delay_samples,
             before: None,
+            forgotten: false,
         }
     }
 
     fn observe(&mut self, delay_samples: i64, now: MediaTime) {
+        if self.forgotten {
+            *self = Self::new(now, delay_samples);
+        }
         let age = now.since(self.since);
         if age >= BUCKET_SAMPLES {
             // after a long silence the last bucket says nothing about now

@@ -91,10 +91,12 @@ pub(in crate::source) struct Stream {
     /// Where its first packet lies, if that is known better than by its arrival.
     begins: Option<MediaTime>,
     hold: Option<Hold>,
+    /// Nobody else knows what the first packets are worth: they may have waited somewhere.
+    patient: bool,
     surplus: u64,
 }
 
-/// What came after a stall.
+/// What came after a stall, or first.
 #[derive(Debug)]
 struct Hold {
     /// How long nothing had come.
@@ -103,6 +105,17 @@ struct Hold {
     /// Where the first packet of it lies: where the least delayed of what came since says.
     begins: MediaTime,
     bytes: Vec<u8>,
+}
+
+impl Hold {
+    fn new(stall: u64, at: MediaTime) -> Self {
+        Self {
+            stall,
+            began: at,
+            begins: at,
+            bytes: Vec::new(),
+        }
+    }
 }
 
 impl Stream {
@@ -119,7 +132,17 @@ impl Stream {
             fresh: true,
             begins: None,
             hold: None,
+            patient: false,
             surplus: 0,
+        }
+    }
+
+    /// One of whose first packets nobody knows whether they came at once: it waits for some more to
+    /// know where they lie.
+    pub(in crate::source) fn patient(ssrc: u32) -> Self {
+        Self {
+            patient: true,
+            ..Self::new(ssrc)
         }
     }
 
@@ -155,12 +178,7 @@ impl Stream {
         let stall = at.since(self.last);
         self.last = self.last.max(*at);
         if stall > STALL_SAMPLES && self.hold.is_none() {
-            self.hold = Some(Hold {
-                stall,
-                began: *at,
-                begins: *at,
-                bytes: Vec::new(),
-            });
+            self.hold = Some(Hold::new(stall, *at));
         }
         let Some(hold) = &mut self.hold else {
             return self.cut(*format, bytes, *at, out);
@@ -194,7 +212,7 @@ impl Stream {
         self.ssrc = self.ssrc.wrapping_add(1);
         (self.seq, self.ticks) = (0, 0);
         self.rest.clear();
-        self.hold = None;
+        self.hold = self.patient.then(|| Hold::new(0, at));
         self.last = at;
         self.fresh = true;
     }
@@ -209,7 +227,10 @@ impl Stream {
         let samples = |bytes: usize| (bytes / format.slot_bytes()) as u64 * SLOT_SAMPLES;
         let since = now.since(hold.began);
         let made_up_for = samples(hold.bytes.len()) >= since + hold.stall / 2;
-        if !made_up_for {
+        if self.seq == 0 {
+            self.begins = Some(hold.begins);
+        } else if !made_up_for {
+            self.timeline.forget_delays();
             self.rest.clear();
             let missing = hold.begins.since(self.end);
             let rate = format.codec.clock_rate();
@@ -287,6 +308,21 @@ mod tests {
             bytes: [0x00, 0x20].repeat(bytes / 2),
             at: MediaTime::from_samples(at_us * MS / 1_000),
         }
+    }
+
+    #[test]
+    fn what_came_in_a_burst_at_first_and_what_follows_on_a_loss_lie_where_they_were_spoken() {
+        let mut stream = Stream::patient(1);
+        let mut out = Vec::new();
+        // 100 frames, of which the first four waited somewhere; 50 are lost; 400 more
+        let frames = (0..100).chain(150..550_u64);
+        for n in frames.clone() {
+            let at_ms = ((n + 1) * 20).max(80);
+            stream.push(&block(FRAME, at_ms * 1_000), &mut out);
+        }
+        let at: Vec<u64> = out.iter().map(|slot| slot.at.samples() / MS).collect();
+        let spoken: Vec<u64> = frames.map(|n| (n + 1) * 20).collect();
+        assert_eq!(at, spoken);
     }
 
     /// Plays `frames` of 20 ms from `from_ms` on, each after 20 ms times `pace`.

@@ -311,3 +311,19 @@ proptest! {
         prop_assert_eq!(place_all(&in_time), place_all(&reordered));
     }
 }
+
+#[test]
+fn a_timestamp_that_was_set_by_its_arrival_stays_where_it_arrived() {
+    let mut timeline = opus();
+    // the first packet is late, and all others show it
+    for n in 0..50_u64 {
+        let arrival = ms((n * 20).max(60));
+        timeline.place(1, n as u32 * FRAME, n, arrival);
+    }
+    let lost_at = 1_060 * 48;
+    timeline.forget_delays();
+    for n in 0..600_u64 {
+        let at = timeline.place(1, lost_at + n as u32 * FRAME, 50 + n, ms(1_120 + n * 20));
+        assert_eq!(at, ms(1_120 + n * 20));
+    }
+}
