@@ -199,6 +199,7 @@ impl Streaming {
             began,
             sequence: 1,
             waiting: Vec::new(),
+            lost: 0,
         };
         let sender = tokio::spawn(sender.run(todo));
         Ok(Self {
@@ -260,6 +261,8 @@ struct Sender {
     sequence: u64,
     /// Chunks that are sent in any order, once there are enough.
     waiting: Vec<Chunk>,
+    /// Chunks that were never sent, since the last one that was.
+    lost: u64,
 }
 
 impl Sender {
@@ -337,7 +340,16 @@ impl Sender {
             stall.lost && (stall.after..stall.after + stall.lasts).contains(&after)
         });
         if manner.mute || lost {
+            self.lost += u64::from(lost);
             return Ok(());
+        }
+        let lost = std::mem::take(&mut self.lost);
+        if lost > 0 {
+            let sequence = self.next();
+            let dialect = self.plan.dialect;
+            for frame in dialect.discarded(&self.plan, number - lost, lost, sequence) {
+                self.send(frame).await?;
+            }
         }
         for chunk in self.plan.dialect.chunks(number, &*self.sound) {
             let dice = (random::u64() % 1000) as u32;

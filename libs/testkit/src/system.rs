@@ -179,6 +179,14 @@ impl System {
         child.is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
+    /// Its process id.
+    ///
+    /// # Panics
+    /// When it was killed.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
     /// The address of the public listener.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.http)

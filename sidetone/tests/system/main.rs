@@ -24,7 +24,7 @@ mod setup;
 mod socket;
 mod sockets;
 mod sound;
-mod streams;
 mod supervising;
 mod transcripts;
 mod transferring;
+mod upstreams;

@@ -1,7 +1,5 @@
 //! Calls that live behind a vendor's socket, beside those in rooms.
 
-use std::time::Duration;
-
 use futures_util::StreamExt as _;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
@@ -52,68 +50,6 @@ async fn goes_on(system: &System, user: &User, vapi: &VapiCall) -> Value {
         page["items"].as_array()?.first().cloned()
     })
     .await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_call_on_vapi_is_listed_heard_and_recorded_like_one_in_a_room() {
-    let _machine = office::shared().await;
-    let livekit = LivekitServer::start().await.unwrap();
-    let system = office::start(&livekit).await;
-    let user = system.login().await;
-    account(&user).await;
-    let listening = Listening::start(TONES, Manner::default()).await.unwrap();
-    let mut vapi = VapiCall::new("v-1", clock::wall() - 5_000);
-    vapi.listen_url = Some(listening.url());
-    let call = goes_on(&system, &user, &vapi).await;
-    assert_eq!(
-        (&call["upstream"], &call["status"]),
-        (&json!("vapi"), &json!("connected"))
-    );
-    assert_eq!(call["capabilities"][0], "listen");
-    let path = format!("/api/calls/{}", id(&call));
-    user.until("the recording's light", &path, |call| {
-        (call["recording"]["state"] == "recording").then_some(())
-    })
-    .await;
-
-    let grant = user.listen(&id(&call)).await;
-    let supervisor = ToneListener::join(&grant.url, grant.token.clone(), 100)
-        .await
-        .unwrap();
-    let [customers, agents] = ["customer", "agent"].map(|party| format!("{}/{party}", id(&call)));
-    wait_for("both parties", office::DEADLINE, || async {
-        supervisor.hears(&customers, CUSTOMER) && supervisor.hears(&agents, AGENT)
-    })
-    .await;
-    tokio::time::sleep(Duration::from_secs(3)).await;
-
-    listening.end();
-    let heard_ms = listening.lasted().as_millis() as i64;
-    let mut ended = vapi.status("ended", clock::wall() - vapi.created_ms);
-    ended["message"]["endedReason"] = json!("customer-ended-call");
-    says(&system, &ended).await;
-    user.ended(&id(&call)).await;
-    let recordings = user.stored(&id(&call), 1).await;
-    let recording = recordings.first().unwrap();
-    assert!(
-        recording.gaps.is_empty() && !recording.degraded,
-        "{recording:?}"
-    );
-    let sound = Stereo::decode(&user.audio(recording).await).await;
-    let (length_ms, told_ms) = (sound.ms(), recording.duration_seconds * 1000.0);
-    println!("heard {heard_ms} ms of the call, recorded {length_ms} ms");
-    assert!(
-        (length_ms - told_ms).abs() <= 20.0,
-        "{length_ms}, {told_ms} ms"
-    );
-    // from its being dialled, some moments after the simulator's start, to the socket's end
-    assert!(
-        length_ms <= heard_ms as f64 + 400.0,
-        "{length_ms} of {heard_ms} ms"
-    );
-    let stretch = (DECIDED_MS, length_ms as i64 - 600);
-    Stereo::says(&sound.left, CUSTOMER, AGENT, stretch);
-    Stereo::says(&sound.right, AGENT, CUSTOMER, stretch);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -172,7 +108,7 @@ async fn a_takeover_of_a_call_on_vapi_moves_the_sound_to_the_supervisor_and_name
 }
 
 /// A second of both sides from a listen WebSocket, at 48 kHz.
-async fn second(socket: &mut Ear, opus: &mut StereoDecoder) -> [Vec<i16>; 2] {
+pub(crate) async fn second(socket: &mut Ear, opus: &mut StereoDecoder) -> [Vec<i16>; 2] {
     let mut sides = [Vec::new(), Vec::new()];
     while sides[0].len() < 48_000 {
         let Message::Binary(frame) = next(socket).await else {
@@ -186,9 +122,9 @@ async fn second(socket: &mut Ear, opus: &mut StereoDecoder) -> [Vec<i16>; 2] {
     sides
 }
 
-type Ear = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub(crate) type Ear = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-async fn next(socket: &mut Ear) -> Message {
+pub(crate) async fn next(socket: &mut Ear) -> Message {
     let next = tokio::time::timeout(office::DEADLINE, socket.next()).await;
     next.expect("a message in time")
         .expect("it is open")

@@ -237,6 +237,17 @@ impl Dialect {
         })]
     }
 
+    /// What is said of chunks that were thrown away: what has timestamps needs no words.
+    pub(super) fn discarded(self, plan: &Plan, from: u64, lost: u64, sequence: u64) -> Vec<Frame> {
+        if self != Self::Audiohook {
+            return Vec::new();
+        }
+        let seconds = |chunks: u64| format!("PT{}S", chunks as f64 / 50.0);
+        let parameters = json!({"start": seconds(from), "discarded": seconds(lost)});
+        let said = audiohook::say(plan, "discarded", sequence, &parameters);
+        vec![text(&said)]
+    }
+
     /// What is said at the end.
     pub(super) fn closing(self, plan: &Plan, sequence: u64) -> Vec<Frame> {
         let (stream, call) = (self.stream(plan), &plan.call_id);
