@@ -69,11 +69,12 @@ fmt: $(NODE_MODULES) ## format everything
 	cd dashboard && npm run fmt
 
 .PHONY: bench
-bench: tools tools-bench $(DIST) ## what calls cost, against the yardsticks (about 15 minutes)
+bench: tools tools-bench $(DIST) ## what calls cost, against the yardsticks (about 20 minutes)
 	cargo build --release --package loadtests --package sidetone
 	target/release/loadtests recording
 	target/release/loadtests acts
 	target/release/loadtests control
+	target/release/loadtests upstreams
 	target/release/loadtests bench
 
 .PHONY: soak

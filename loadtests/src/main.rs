@@ -19,6 +19,7 @@ mod publish;
 mod recording;
 mod soak;
 mod supervise;
+mod upstreams;
 mod yardstick;
 
 use clap::{Parser, Subcommand};
@@ -48,6 +49,8 @@ enum Scenario {
     Listen(listen::Listen),
     /// Calls that begin and end for a long time: does anything grow?
     Soak(soak::Soak),
+    /// What calls behind vendors' sockets cost, and many listeners of one of them.
+    Upstreams(upstreams::Upstreams),
     /// Part of a scenario: two-track calls until it is killed.
     #[command(hide = true)]
     Publish(publish::Publish),
@@ -68,6 +71,9 @@ enum Scenario {
     /// Part of a scenario: takes fed from memory.
     #[command(hide = true)]
     RecordRaw(recording::RecordRaw),
+    /// Part of a scenario: frames to plain WebSockets.
+    #[command(hide = true)]
+    Fan(upstreams::Fan),
     /// Part of a scenario: a recorder after a crash.
     #[command(hide = true)]
     Recover(recording::Recover),
@@ -88,6 +94,8 @@ fn main() -> anyhow::Result<()> {
         Scenario::Kills(kills) => kills.run(),
         Scenario::Listen(listen) => listen.run(),
         Scenario::Soak(soak) => soak.run(),
+        Scenario::Upstreams(upstreams) => upstreams.run(),
+        Scenario::Fan(fan) => fan.run(),
         Scenario::Publish(publish) => publish.run(),
         Scenario::Carry(carry) => carry.run(),
         Scenario::Supervise(supervise) => supervise.run(),
