@@ -29,7 +29,7 @@ const SPACING: Duration = Duration::from_millis(200);
 
 /// Whether an upstream has sockets that we dial.
 pub(crate) fn is_dialled(upstream: Upstream) -> bool {
-    upstream == Upstream::Vapi
+    matches!(upstream, Upstream::Vapi | Upstream::Bland)
 }
 
 /// Offers calls and takes them back until the end.

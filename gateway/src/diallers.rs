@@ -4,7 +4,7 @@ use sidetone_service::dial::{Dialler, Limits, Policy};
 use sidetone_wire::Upstream;
 
 /// The upstreams whose sockets we dial.
-const DIALLED: [Upstream; 1] = [Upstream::Vapi];
+const DIALLED: [Upstream; 2] = [Upstream::Vapi, Upstream::Bland];
 /// The longest message that is taken: 2 s of the fastest format. A longer one ends the connection,
 /// before it costs what a call may.
 const MESSAGE_BYTES: u64 = 256 * 1024;

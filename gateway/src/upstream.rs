@@ -13,7 +13,7 @@ use sidetone_fleet::{CommandRequest, FeedEnd};
 use sidetone_service::clock;
 use sidetone_service::dial::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use sidetone_service::dial::{DialError, Dialler, Socket};
-use sidetone_wire::{CallEvent, Command, EndClass, EndReason, Party, Reply, Timestamp};
+use sidetone_wire::{CallEvent, Command, EndClass, EndReason, Party, Reply, Timestamp, Upstream};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -107,7 +107,7 @@ pub(crate) async fn run(start: Start, shard: Rc<Shard>) {
         tenant: socket.tenant.clone(),
         started_at: Timestamp::from_unix_ms(clock::wall()),
     };
-    let source = source::Listen::new(now);
+    let source = source::Listen::of(socket.upstream, now);
     let mut live = Live::new(&shard.shared, of, keeper.fence(), source, &queue);
     live.name(Party::Customer, socket.customer_name.as_deref());
     live.name(Party::Agent, socket.agent_name.as_deref());
@@ -216,6 +216,17 @@ impl Tap {
             Err(error) => {
                 metrics::dialled("failed");
                 debug!(%error, "an upstream's socket cannot be opened");
+                let gone = matches!(
+                    error,
+                    DialError::Status {
+                        status: 404 | 410,
+                        ..
+                    }
+                );
+                if gone && self.socket.upstream == Upstream::Bland {
+                    // it says nowhere else that a call is over
+                    self.life.handle_gone();
+                }
                 let why = without_host(&error.to_string(), &self.socket.url.0);
                 self.life.handle_refused(why, now);
                 self.lose(now);

@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use sidetone_media::{MediaTime, Packet};
 use sidetone_service::random;
-use sidetone_wire::Party;
+use sidetone_wire::{Party, Upstream};
 
 use crate::bus::Bus;
 use crate::live::{Paced, Source};
@@ -47,9 +47,20 @@ pub(crate) struct Listen {
 
 impl Listen {
     pub(crate) fn new(origin: Instant) -> Self {
+        Self::with(origin, Vapi::default())
+    }
+
+    /// A call at an upstream.
+    pub(crate) fn of(upstream: Upstream, origin: Instant) -> Self {
+        // the one that Bland documents; others say theirs, or it is found out
+        let bland = Format::linear16(16_000, 1).filter(|_| upstream == Upstream::Bland);
+        Self::with(origin, Vapi::announced(bland))
+    }
+
+    fn with(origin: Instant, adapter: Vapi) -> Self {
         Self {
             origin,
-            adapter: Vapi::default(),
+            adapter,
             stream: Stream::new(random::u64() as u32),
             lay: Lay::default(),
             blocks: Vec::new(),

@@ -96,6 +96,8 @@ pub(crate) struct Life {
     lost: Option<Instant>,
     /// The upstream ended the stream in order, then.
     ended: Option<Instant>,
+    /// It knows no such call any more.
+    gone: bool,
 }
 
 impl Life {
@@ -108,6 +110,7 @@ impl Life {
             too_fast_at: None,
             lost: None,
             ended: None,
+            gone: false,
         }
     }
 
@@ -158,6 +161,7 @@ impl Life {
         if let State::Open { sound, since, .. } = &mut self.state {
             *sound = now;
             (self.problem, self.lost, self.ended) = (None, None, None);
+            self.gone = false;
             if now >= *since + STEADY_AFTER {
                 self.backoff.reset();
             }
@@ -167,6 +171,11 @@ impl Life {
     /// More came than can have been spoken.
     pub(crate) fn handle_surplus(&mut self, now: Instant) {
         self.too_fast_at = Some(now);
+    }
+
+    /// The upstream says that there is no such call: if it had ended the stream, it is over.
+    pub(crate) fn handle_gone(&mut self) {
+        self.gone = true;
     }
 
     /// The socket cannot be opened.
@@ -185,7 +194,7 @@ impl Life {
     /// Time has passed; gives the next thing to do. To be called until there is none.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Option<Act> {
         if let Some(ended) = self.ended
-            && now >= ended + OVER_AFTER
+            && (self.gone || now >= ended + OVER_AFTER)
         {
             return Some(Act::End(ended));
         }
@@ -370,6 +379,12 @@ mod tests {
             }
         };
         assert_eq!(end, (OVER_AFTER, now));
+        // at once if it is said that there is none
+        let mut life = Life::new();
+        life.handle_opened(now);
+        life.handle_closed(true, "1000".into(), now);
+        life.handle_gone();
+        assert_eq!(life.handle_timeout(now + s(0.25)), Some(Act::End(now)));
         // one that was closed otherwise never is
         let mut life = Life::new();
         life.handle_closed(false, "1011".into(), now);

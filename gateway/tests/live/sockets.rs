@@ -76,7 +76,7 @@ impl Vendor {
 }
 
 /// Offers a call until the gateway has it, as the control plane does.
-async fn hear(world: &World, socket: Socket) {
+pub(crate) async fn hear(world: &World, socket: Socket) {
     let key = format!("call:{}", socket.call);
     wait_for("a gateway", DEADLINE, || async {
         offer(world, socket.clone()).await;

@@ -72,6 +72,8 @@ pub struct Manner {
     pub stereo: bool,
     /// A text frame says so first.
     pub announced: bool,
+    /// A WAV file's header comes first.
+    pub riff: bool,
     /// What that says of the rate, if something else.
     pub announced_rate_hz: Option<u32>,
     /// What a frame lasts.
@@ -115,6 +117,7 @@ impl Default for Manner {
             rate_hz: 16_000,
             stereo: true,
             announced: false,
+            riff: false,
             announced_rate_hz: None,
             frame: Duration::from_millis(20),
             jitter: Duration::ZERO,
@@ -126,6 +129,16 @@ impl Default for Manner {
             deaf: false,
             closed: None,
             bearer: None,
+        }
+    }
+}
+
+impl Manner {
+    /// Bland's: everybody together, at 16 kHz.
+    pub fn bland() -> Self {
+        Self {
+            stereo: false,
+            ..Self::default()
         }
     }
 }
@@ -293,6 +306,11 @@ impl Sender {
             let text = self.announcement().to_string();
             self.socket.send(Message::text(text)).await?;
         }
+        if self.manner.riff {
+            let header = [&b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0"[..], &self.wave_format()].concat();
+            let header = [&header[..], b"data\xff\xff\xff\xff"].concat();
+            self.socket.send(Message::binary(header)).await?;
+        }
         let mut frames: u32 = 0;
         let over = self.call.over.clone();
         loop {
@@ -377,6 +395,25 @@ impl Sender {
         let rate = self.manner.announced_rate_hz.unwrap_or(self.manner.rate_hz);
         json!({"type": "start", "encoding": encoding, "container": "raw", "sampleRate": rate,
             "channels": if self.manner.stereo { 2 } else { 1 }})
+    }
+
+    /// What a WAV file says of its sound.
+    fn wave_format(&self) -> [u8; 16] {
+        let (code, bytes): (u16, u16) = match self.manner.encoding {
+            Encoding::Linear16 => (1, 2),
+            Encoding::Mulaw => (7, 1),
+        };
+        let channels: u16 = if self.manner.stereo { 2 } else { 1 };
+        let frame = bytes * channels;
+        let mut format = [0; 16];
+        format[..2].copy_from_slice(&code.to_le_bytes());
+        format[2..4].copy_from_slice(&channels.to_le_bytes());
+        format[4..8].copy_from_slice(&self.manner.rate_hz.to_le_bytes());
+        let rate = self.manner.rate_hz * u32::from(frame);
+        format[8..12].copy_from_slice(&rate.to_le_bytes());
+        format[12..14].copy_from_slice(&frame.to_le_bytes());
+        format[14..].copy_from_slice(&(bytes * 8).to_le_bytes());
+        format
     }
 
     fn sound(&self, from: u64, to: u64, into_the_call: f64) -> Vec<u8> {

@@ -91,6 +91,14 @@ struct Announcement {
 }
 
 impl Vapi {
+    /// A socket whose format is known beforehand, if its bytes do not say otherwise.
+    pub(super) fn announced(announced: Option<Format>) -> Self {
+        Self {
+            announced,
+            ..Self::default()
+        }
+    }
+
     /// The socket is another one; the format may be.
     pub(super) fn restart(&mut self) {
         if let State::Decided { format, .. } = self.state {
