@@ -4,7 +4,7 @@
 use axum::http::{HeaderMap, HeaderValue};
 use sidetone_wire::{Timestamp, WebhookAuth};
 
-use crate::calls::{Rows, State, subtitles, transcript};
+use crate::calls::{CallUpdate, Rows, State, subtitles, transcript};
 use crate::inbound::signature::{RETELL_HEADER, Signed, Verifier};
 use crate::inbound::{Message, retell, vapi};
 
@@ -13,9 +13,10 @@ pub type Entry = fn(&[u8]);
 
 /// The fuzz targets by name: that of the program in `fuzz/fuzz_targets` and of the folder in
 /// `fuzz/corpus`.
-pub const TARGETS: [(&str, Entry); 3] = [
+pub const TARGETS: [(&str, Entry); 4] = [
     ("webhook_vapi", webhook_vapi),
     ("webhook_retell", webhook_retell),
+    ("monitor_retell", monitor_retell),
     ("webhook_signature", webhook_signature),
 ];
 
@@ -32,6 +33,18 @@ pub fn webhook_vapi(bytes: &[u8]) {
 pub fn webhook_retell(bytes: &[u8]) {
     if let Ok(message) = retell::read(bytes, NOW) {
         keeps(&message);
+    }
+}
+
+/// Whatever Retell's monitor socket says, a message in each line, is bounded, and what is made of
+/// it can be kept and told.
+pub fn monitor_retell(bytes: &[u8]) {
+    let mut monitor = retell::Monitor::default();
+    for line in String::from_utf8_lossy(bytes).lines() {
+        if let Some(update) = monitor.handle(line, NOW) {
+            keeps_update(&update);
+        }
+        assert!(monitor.is_bounded());
     }
 }
 
@@ -71,9 +84,12 @@ pub fn webhook_signature(bytes: &[u8]) {
 }
 
 fn keeps(message: &Message) {
-    let Some((_, update)) = &message.call else {
-        return;
-    };
+    if let Some((_, update)) = &message.call {
+        keeps_update(update);
+    }
+}
+
+fn keeps_update(update: &CallUpdate) {
     let (mut state, mut rows) = (State::default(), Rows::default());
     state.absorb(update, &mut rows);
     let (former, kept) = (state.clone(), rows.put.len());

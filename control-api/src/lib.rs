@@ -48,6 +48,7 @@ mod transfer;
 mod trusted;
 mod vendor;
 mod vitals;
+mod watching;
 mod webhooks;
 
 use std::net::SocketAddr;
@@ -361,6 +362,8 @@ impl Api {
         lifecycle.spawn_vital("vendor recordings", fetching);
         let hearing = hearing::run(app.clone(), lifecycle.clone());
         lifecycle.spawn_vital("sockets of upstreams", hearing);
+        let watching = watching::run(app.clone(), lifecycle.clone());
+        lifecycle.spawn_vital("monitor sockets of upstreams", watching);
         let retention = retention::run(app.clone(), lifecycle.clone());
         lifecycle.spawn_vital("retention", retention);
         let audit = audit::run(app.clone(), lifecycle.clone());

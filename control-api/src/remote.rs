@@ -6,6 +6,7 @@
 //!
 //! **Invariant**: no text of a [`Trouble`] says where the vendor was asked.
 
+mod elevenlabs;
 mod retell;
 mod vapi;
 
@@ -17,13 +18,16 @@ use tracing::debug;
 use crate::app::App;
 use crate::calls::Destination;
 use crate::control::Holder;
+use crate::credentials::Key;
 use crate::store::{self, Line, WantedFloor};
+pub(crate) use elevenlabs::KEY as ELEVENLABS_KEY;
 
 /// A vendor that takes orders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Vendor {
     Vapi,
     Retell,
+    Elevenlabs,
 }
 
 /// Who takes orders for calls at an upstream.
@@ -31,10 +35,10 @@ pub(crate) const fn vendor(upstream: Upstream) -> Option<Vendor> {
     match upstream {
         Upstream::Vapi => Some(Vendor::Vapi),
         Upstream::Retell => Some(Vendor::Retell),
+        Upstream::Elevenlabs => Some(Vendor::Elevenlabs),
         Upstream::Livekit
         | Upstream::Twilio
         | Upstream::Bland
-        | Upstream::Elevenlabs
         | Upstream::Telnyx
         | Upstream::Plivo
         | Upstream::Vonage
@@ -49,7 +53,10 @@ pub(crate) const fn vendor(upstream: Upstream) -> Option<Vendor> {
 
 /// Whether orders are given with the tenant's account, and not at a URL of the call.
 pub(crate) fn by_account(upstream: Upstream) -> bool {
-    vendor(upstream) == Some(Vendor::Retell)
+    match vendor(upstream) {
+        Some(Vendor::Retell | Vendor::Elevenlabs) => true,
+        Some(Vendor::Vapi) | None => false,
+    }
 }
 
 /// What there is to reach a call by.
@@ -75,7 +82,8 @@ pub(crate) fn capabilities(reach: Reach) -> Vec<Capability> {
     let ordered = match vendor(reach.upstream) {
         Some(Vendor::Vapi) if reach.control => vapi::ABLE,
         Some(Vendor::Retell) if reach.account => retell::ABLE,
-        Some(Vendor::Vapi | Vendor::Retell) | None => &[],
+        Some(Vendor::Elevenlabs) if reach.account => elevenlabs::ABLE,
+        Some(Vendor::Vapi | Vendor::Retell | Vendor::Elevenlabs) | None => &[],
     };
     if reach.goes_on {
         able.extend_from_slice(ordered);
@@ -137,6 +145,7 @@ impl Trouble {
 pub(crate) struct Diallers {
     vapi: Dialler,
     retell: Dialler,
+    elevenlabs: Dialler,
 }
 
 impl Diallers {
@@ -149,6 +158,7 @@ impl Diallers {
         Ok(Self {
             vapi: dialler(Upstream::Vapi)?,
             retell: dialler(Upstream::Retell)?,
+            elevenlabs: dialler(Upstream::Elevenlabs)?,
         })
     }
 }
@@ -165,6 +175,7 @@ async fn give(app: &App, line: &Line, order: Order<'_>) -> Result<(), Trouble> {
     match vendor(line.upstream) {
         Some(Vendor::Vapi) => vapi::give(app, line, order).await,
         Some(Vendor::Retell) => retell::give(app, line, order).await,
+        Some(Vendor::Elevenlabs) => elevenlabs::give(app, line, order).await,
         None => Err(Trouble::Unable(line.upstream)),
     }
 }
@@ -204,6 +215,48 @@ pub(crate) async fn silence(
     Ok(())
 }
 
+/// Whether a call's id is one that may stand in a vendor's URL.
+pub(crate) fn is_plain(id: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    !id.is_empty() && id.chars().all(plain)
+}
+
+/// Where a vendor's sockets are: at `usual`, unless the account says otherwise.
+pub(crate) fn socket_origin(key: &Key, usual: &str) -> String {
+    let own = key.api_url.as_deref().map(|url| url.trim_end_matches('/'));
+    own.map_or_else(
+        || usual.to_owned(),
+        |url| match url.strip_prefix("http") {
+            Some(rest) => format!("ws{rest}"),
+            None => url.to_owned(),
+        },
+    )
+}
+
+/// What it means that something dialled came to nothing.
+fn trouble(upstream: Upstream, error: &DialError) -> Trouble {
+    match error {
+        DialError::Status { status, .. } => answered(upstream, *status),
+        DialError::TooSlow { .. } => Trouble::Silent(upstream),
+        DialError::Refused(_)
+        | DialError::Redirected { .. }
+        | DialError::Unresolved { .. }
+        | DialError::Unreachable { .. }
+        | DialError::TooLarge { .. }
+        | DialError::Cut { .. } => Trouble::Unreachable(upstream),
+    }
+}
+
+/// What a status that is no yes means.
+const fn answered(upstream: Upstream, status: u16) -> Trouble {
+    match status {
+        401 | 403 => Trouble::Unauthorized(upstream),
+        404 | 410 => Trouble::Gone(upstream),
+        429 | 500.. => Trouble::Failed(upstream, status),
+        _ => Trouble::Refused(upstream, status),
+    }
+}
+
 /// How a vendor is asked.
 enum Ask {
     Post,
@@ -234,20 +287,8 @@ async fn ask(
     let answer = answer.inspect_err(|error| debug!(%error, %upstream, "an order is not taken"));
     match answer.map(|answer| answer.status()) {
         Ok(200..=299) => Ok(()),
-        Ok(401 | 403) => Err(Trouble::Unauthorized(upstream)),
-        Ok(404 | 410) => Err(Trouble::Gone(upstream)),
-        Ok(status @ (429 | 500..)) => Err(Trouble::Failed(upstream, status)),
-        Ok(status) => Err(Trouble::Refused(upstream, status)),
-        Err(DialError::TooSlow { .. }) => Err(Trouble::Silent(upstream)),
-        Err(
-            DialError::Refused(_)
-            | DialError::Redirected { .. }
-            | DialError::Unresolved { .. }
-            | DialError::Unreachable { .. }
-            | DialError::Status { .. }
-            | DialError::TooLarge { .. }
-            | DialError::Cut { .. },
-        ) => Err(Trouble::Unreachable(upstream)),
+        Ok(status) => Err(answered(upstream, status)),
+        Err(error) => Err(trouble(upstream, &error)),
     }
 }
 

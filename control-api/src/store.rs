@@ -53,6 +53,7 @@ mod transcripts;
 mod transfers;
 mod vendor;
 mod watchers;
+mod watching;
 
 use std::ops::{Deref, DerefMut};
 use std::str::FromStr as _;
@@ -99,6 +100,7 @@ pub(crate) use tenants::{Client, DEFAULT_TENANT, Deletion};
 pub(crate) use transfers::{Begun, Occurrence, Tended};
 pub(crate) use vendor::{Fetch, Fetched, Lease, NewFetch, NotedUrl};
 pub(crate) use watchers::Watched;
+pub(crate) use watching::Watchable;
 
 /// Connections to the database: SQLite has one writer anyway, and readers are quick.
 const POOL: u32 = 8;

@@ -22,9 +22,12 @@ fn why(call: &Call, missing: Capability) -> &'static str {
         Upstream::Livekit => in_a_room(missing),
         Upstream::Vapi => at_vapi(missing, is_early(call)),
         Upstream::Retell => at_retell(missing, is_early(call)),
+        Upstream::Bland if missing == Capability::Listen => {
+            "No listenUrl was given for this call: ask Bland for one and register it."
+        }
+        Upstream::Elevenlabs => at_elevenlabs(missing),
         Upstream::Twilio
         | Upstream::Bland
-        | Upstream::Elevenlabs
         | Upstream::Telnyx
         | Upstream::Plivo
         | Upstream::Vonage
@@ -92,6 +95,25 @@ const fn at_vapi(missing: Capability, early: bool) -> &'static str {
         | Capability::End => {
             "Vapi gave no controlUrl for this call: allow it in the assistant's monitorPlan."
         }
+    }
+}
+
+const fn at_elevenlabs(missing: Capability) -> &'static str {
+    match missing {
+        Capability::WhisperText | Capability::End => {
+            "No connection to ElevenLabs has an apiKey: add it under Connections."
+        }
+        Capability::Listen => "ElevenLabs lets nobody hear a live call.",
+        Capability::WhisperVoice => {
+            "ElevenLabs takes no voice for its agents: write to them instead."
+        }
+        Capability::Barge
+        | Capability::Takeover
+        | Capability::HandBack
+        | Capability::Transfer
+        | Capability::MuteAgent
+        | Capability::MuteCustomer
+        | Capability::Dtmf => "That cannot be done from here to calls at ElevenLabs.",
     }
 }
 

@@ -1,4 +1,6 @@
-//! What Retell's webhooks say.
+//! What Retell's webhooks say, and its monitor socket.
+
+mod monitor;
 
 use secrecy::SecretString;
 use serde_json::Value;
@@ -7,6 +9,7 @@ use sidetone_wire::{CallStatus, Direction, Party, Timestamp};
 use super::json::{at, first, outcome, seconds_ms, str, text, time};
 use super::{Message, Unreadable};
 use crate::calls::{CallUpdate, End, Layer, Said, Spoken, reason};
+pub(crate) use monitor::Monitor;
 
 /// Reads a webhook; `sent` is when its signature was made.
 pub(crate) fn read(body: &[u8], sent: Timestamp) -> Result<Message, Unreadable> {
@@ -119,7 +122,9 @@ fn conversation(items: Option<&Value>, layer: Layer) -> Said {
             .first()
             .and_then(|word| seconds_ms(at(word, &["start"])));
         let end_ms = words.last().and_then(|word| seconds_ms(at(word, &["end"])));
-        let start_ms = start_ms.unwrap_or(former_end);
+        // the monitor socket has no words as they grow
+        let began_ms = seconds_ms(at(item, &["time_sec"]));
+        let start_ms = start_ms.or(began_ms).unwrap_or(former_end);
         spoken.push(Spoken {
             party,
             text: text.to_owned(),

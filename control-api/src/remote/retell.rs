@@ -5,7 +5,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::json;
 use sidetone_wire::{Capability, Upstream};
 
-use super::{Ask, Order, Trouble, ask};
+use super::{Ask, Order, Trouble, ask, is_plain};
 use crate::app::App;
 use crate::credentials::{self, API_KEY};
 use crate::store::Line;
@@ -18,8 +18,7 @@ const ORIGIN: &str = "https://api.retellai.com";
 pub(super) async fn give(app: &App, line: &Line, order: Order<'_>) -> Result<(), Trouble> {
     let upstream = Upstream::Retell;
     let id = &line.upstream_call_id;
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    if id.is_empty() || !id.chars().all(plain) {
+    if !is_plain(id) {
         // none of Retell's, and it must not lead elsewhere
         return Err(Trouble::Gone(upstream));
     }

@@ -193,7 +193,10 @@ impl RegisterCall {
         update.agent_id = self.agent_id.and_then(own);
         update.agent_name = self.agent_name.and_then(own);
         update.created_at = Some(now());
-        if upstream == Upstream::Api {
+        if matches!(
+            upstream,
+            Upstream::Api | Upstream::Bland | Upstream::Elevenlabs
+        ) {
             // nobody else will say so
             update.phase = Some(CallStatus::Connected);
             update.answered_at = update.created_at;

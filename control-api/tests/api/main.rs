@@ -53,6 +53,7 @@ mod transcripts;
 mod transfers;
 mod vendor;
 mod vendor_calls;
+mod watching;
 mod webhooks;
 mod websocket;
 mod whispers;

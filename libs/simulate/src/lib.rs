@@ -13,6 +13,7 @@ pub mod control;
 pub mod conversation;
 pub mod listen;
 pub mod load;
+pub mod monitor;
 mod population;
 pub mod retell;
 pub mod script;
