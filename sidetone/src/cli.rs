@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
+use sidetone_simulate::recognise::Provider;
 use sidetone_simulate::stream::Dialect;
 use sidetone_wire::RecordingId;
 
@@ -33,22 +34,35 @@ pub(crate) enum Command {
     Openapi,
     /// Look after recordings: compare spool, store and database, take one out
     Recordings(Recordings),
-    /// Bring a simulated call's sound, as a vendor does
+    /// Bring a simulated call's sound, or recognise the tones in one, as a vendor does
     Simulate(Box<Simulate>),
 }
 
-/// A vendor that brings streams.
+/// A vendor that is simulated.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Vendor(pub(crate) Dialect);
+pub(crate) enum Vendor {
+    /// One that brings streams.
+    Stream(Dialect),
+    /// One that recognises speech.
+    Recogniser(Provider),
+}
 
 impl FromStr for Vendor {
     type Err = String;
 
     fn from_str(word: &str) -> Result<Self, String> {
-        let found = Dialect::ALL.iter().find(|(name, _)| *name == word);
-        let names = || Dialect::ALL.map(|(name, _)| name).join(", ");
+        let streams = Dialect::ALL.map(|(name, dialect)| (name, Self::Stream(dialect)));
+        let recognisers = Provider::ALL.map(|(name, one)| (name, Self::Recogniser(one)));
+        let all: Vec<(&str, Self)> = streams.into_iter().chain(recognisers).collect();
+        let found = all.iter().find(|(name, _)| *name == word);
+        let names = || {
+            all.iter()
+                .map(|(name, _)| *name)
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
         found
-            .map(|(_, dialect)| Self(*dialect))
+            .map(|(_, vendor)| *vendor)
             .ok_or_else(|| format!("there are {}", names()))
     }
 }
@@ -56,13 +70,17 @@ impl FromStr for Vendor {
 /// What is brought, and what goes wrong.
 #[derive(Debug, Args)]
 pub(crate) struct Simulate {
-    /// twilio, telnyx, plivo, exotel, vonage, jambonz, audiohook or audiosocket
+    /// twilio, telnyx, plivo, exotel, vonage, jambonz, audiohook or audiosocket, whose stream is
+    /// brought; deepgram, assemblyai or openai, which is dialled
     pub(crate) vendor: Vendor,
     /// The connection's `streamUrls`, or tcp://host:port for AudioSocket
     #[arg(long)]
-    pub(crate) url: String,
+    pub(crate) url: Option<String>,
+    /// Where a recogniser of speech is reached: what its connection's `apiUrl` says
+    #[arg(long, default_value_t = 0)]
+    pub(crate) port: u16,
     /// What the vendor signs with: Twilio's authToken, AudioHook's clientSecret (with the apiKey
-    /// `key-of-the-audiohook`)
+    /// `key-of-the-audiohook`); the key of a recogniser
     #[arg(long)]
     pub(crate) secret: Option<String>,
     /// The call's id at the vendor, instead of a new one

@@ -15,6 +15,7 @@ pub mod listen;
 pub mod load;
 pub mod monitor;
 mod population;
+pub mod recognise;
 pub mod retell;
 pub mod script;
 pub mod sip;
