@@ -10,6 +10,8 @@ pub(crate) mod destination;
 pub(crate) mod numbers;
 pub(crate) mod obstacles;
 pub(crate) mod reason;
+pub(crate) mod redact;
+pub(crate) mod sentiment;
 pub(crate) mod state;
 pub(crate) mod subtitles;
 pub(crate) mod transcript;

@@ -113,6 +113,7 @@ impl Ledger for Quiet {
 
     async fn recording_rule(&self, call: CallId) -> Result<RecordingRule, LedgerError> {
         let rule = self.0.recording_rule(call).await?;
+        let rule = rule.map(|(rule, ..)| rule);
         rule.ok_or_else(|| LedgerError::Away(format!("call {call} is not known yet")))
     }
 

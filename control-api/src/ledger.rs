@@ -12,6 +12,7 @@ use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use crate::app::{App, now};
+use crate::recognition;
 use crate::store;
 
 /// Answers from the database, and tells clients what changed.
@@ -46,7 +47,12 @@ impl Ledger for Book {
     async fn recording_rule(&self, call: CallId) -> Result<RecordingRule, LedgerError> {
         let rule = self.0.store.recording_rule(call).await?;
         // its gateway asks when it has reported the call, which is on its way
-        rule.ok_or_else(|| LedgerError::Away(format!("call {call} is not known yet")))
+        let away = || LedgerError::Away(format!("call {call} is not known yet"));
+        let (mut rule, tenant, upstream) = rule.ok_or_else(away)?;
+        if !rule.denied {
+            rule.recogniser = recognition::recogniser(&self.0, tenant, upstream).await?;
+        }
+        Ok(rule)
     }
 
     async fn book(&self, booking: &Booking) -> Result<Booked, LedgerError> {

@@ -33,6 +33,7 @@ mod observe;
 mod probe;
 mod problem;
 mod realtime;
+mod recognition;
 mod remote;
 mod renditions;
 mod retention;

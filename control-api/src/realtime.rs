@@ -37,6 +37,7 @@ use tracing::{debug, error};
 use uuid::Uuid;
 
 use crate::app::{App, now};
+use crate::calls::redact::may_hold;
 use crate::calls::transcript::saying;
 use crate::figures::Figures;
 use crate::metrics;
@@ -253,7 +254,7 @@ pub(crate) async fn run(app: Arc<App>, lifecycle: Lifecycle) -> anyhow::Result<(
     loop {
         tokio::select! {
             signal = signals.recv() => match signal {
-                Ok(signal) => pass_on(&app, signal),
+                Ok(signal) => pass_on(&app, signal).await,
                 Err(RecvError::Lagged(missed)) => metrics::signals_missed(missed),
                 Err(RecvError::Closed) => anyhow::bail!("the fleet's signals ended"),
             },
@@ -306,7 +307,7 @@ async fn cut_ended(app: &App) {
     }
 }
 
-fn pass_on(app: &App, signal: Signal) {
+async fn pass_on(app: &App, signal: Signal) {
     match signal {
         Signal::Levels {
             call,
@@ -319,19 +320,33 @@ fn pass_on(app: &App, signal: Signal) {
                 app.realtime.hub.deliver_now(Room::Call(call), &message);
             }
         }
-        Signal::Saying { call, utterance } => tell_saying(&app.realtime, call, &utterance),
+        Signal::Saying { call, utterance } => tell_saying(app, call, utterance).await,
         // the binary tells it to the readiness
         Signal::LivekitLink { .. } => {}
         Signal::Backlog(backlog) => app.realtime.backlogs.heard(backlog, clock::now()),
     }
 }
 
-/// Tells those who look what is being said; it is kept nowhere.
-fn tell_saying(realtime: &Realtime, call: CallId, utterance: &Utterance) {
+/// Tells those who look what is being said; it is kept nowhere. Nor are numbers told that would not
+/// be kept.
+async fn tell_saying(app: &App, call: CallId, mut utterance: Utterance) {
+    let realtime = &app.realtime;
     let Some(begun) = realtime.begun.of(call) else {
         return;
     };
-    let Some(segment) = saying(utterance, begun.at) else {
+    if may_hold(&utterance.text) {
+        if !realtime.is_followed(call) {
+            return;
+        }
+        let policy = app.store.tenant(begun.tenant).policy().await;
+        let Ok(policy) = policy.inspect_err(|error| debug!(%error, "a version is not told")) else {
+            return;
+        };
+        if let Some(text) = policy.redaction.of(&utterance.text) {
+            utterance.text = text;
+        }
+    }
+    let Some(segment) = saying(&utterance, begun.at) else {
         return;
     };
     let update = TranscriptUpdate {

@@ -97,6 +97,7 @@ pub(crate) use rules::{PastCall, RuleChange};
 pub(crate) use sessions::{Identity, LoginUser, NewSession};
 pub(crate) use subscriptions::SubscriptionChange;
 pub(crate) use tenants::{Client, DEFAULT_TENANT, Deletion};
+pub(crate) use transcripts::Kept;
 pub(crate) use transfers::{Begun, Occurrence, Tended};
 pub(crate) use vendor::{Fetch, Fetched, Lease, NewFetch, NotedUrl};
 pub(crate) use watchers::Watched;

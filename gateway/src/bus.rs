@@ -1,5 +1,6 @@
 //! One call's fan-out: each packet to every sink, by plain calls that never wait.
 
+mod decode;
 mod encode;
 
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use crate::call::Said;
 use crate::metrics::Packets;
 use crate::permit::{BY_DTMF, Permit, Verdict};
 use crate::sink;
+use decode::Decoders;
 use encode::Encoders;
 
 /// A lane whose track has ended is kept for a track that follows (re-publication, a party that
@@ -132,6 +134,9 @@ pub(crate) struct Bus {
     pub(crate) level: sink::Level,
     listeners: Vec<sink::Monitor>,
     pub(crate) proxy: sink::Proxy,
+    pub(crate) recognise: sink::Recognise,
+    /// One for each lane, while a sink wants its sound.
+    decoders: Decoders,
     /// One for each track that is not Opus, while a sink wants Opus of it.
     encoders: Encoders,
     pub(crate) packets: Packets,
@@ -146,6 +151,8 @@ impl Bus {
             level,
             listeners: Vec::new(),
             proxy: sink::Proxy::default(),
+            recognise: sink::Recognise::default(),
+            decoders: Decoders::default(),
             encoders: Encoders::default(),
             packets: Packets::default(),
         }
@@ -155,11 +162,9 @@ impl Bus {
     /// the others, encoded once for all of them, and not at all while there is none.
     pub(crate) fn deliver(&mut self, lane: usize, party: Party, packet: &Packet) {
         self.packets.received += 1;
-        self.level.write(lane, party, packet);
-        self.proxy.write(lane, party, packet);
-        if self.record.is_some() {
-            self.permit.want(packet.arrived);
-        }
+        self.permit.want(packet.arrived);
+        let watched = self.level.is_watched();
+        self.play(lane, party, packet, watched);
         let forwardable = match packet.codec {
             Codec::Opus => {
                 self.record(party, packet);
@@ -189,6 +194,26 @@ impl Bus {
         }
     }
 
+    /// Gives a packet's sound to the sinks that need it, decoded once for all of them, and not at
+    /// all while there is none.
+    fn play(&mut self, lane: usize, party: Party, packet: &Packet, watched: bool) {
+        let (fed, written) = (self.proxy.is_heard(), self.recognise.wants(party));
+        if !(watched || fed || written) {
+            return self.decoders.end(lane);
+        }
+        let sound = self.decoders.decode(lane, packet);
+        if watched {
+            self.level.write(lane, party, &sound);
+        }
+        if fed {
+            self.proxy.write(lane, party, packet, &sound);
+        }
+        if written {
+            let permit = &self.permit;
+            self.recognise.write(lane, party, packet.at, &sound, permit);
+        }
+    }
+
     fn record(&mut self, party: Party, packet: &Packet) {
         if let Some(record) = &mut self.record {
             record.write(party, packet, &self.permit);
@@ -209,8 +234,8 @@ impl Bus {
     /// customer does not hear is kept, and nobody listens to it.
     pub(crate) fn deliver_said(&mut self, said: &Said) {
         let Said { by, packet, aloud } = said;
+        self.permit.want(packet.arrived);
         if let Some(record) = &mut self.record {
-            self.permit.want(packet.arrived);
             record.write(Party::Supervisor, packet, &self.permit);
         }
         if !aloud {
@@ -220,7 +245,7 @@ impl Bus {
         if new {
             self.show();
         }
-        self.proxy.write(lane, Party::Supervisor, packet);
+        self.play(lane, Party::Supervisor, packet, false);
         for listener in &mut self.listeners {
             if let sink::Pushed::Queued = listener.push(lane, packet) {
                 self.packets.forwarded += 1;
@@ -267,6 +292,7 @@ impl Bus {
     /// Nothing of the call is kept any more, or nothing at all of it.
     pub(crate) fn stop(&mut self, at: MediaTime, erase: bool) {
         self.permit.deny();
+        self.recognise.stop();
         if let Some(record) = &mut self.record {
             record.stop(at, erase);
         }
@@ -339,6 +365,7 @@ impl Bus {
             record.handle_tick(self.permit.pause_now(), at, now);
             self.tell_pause();
         }
+        self.recognise.handle_tick(at, &self.permit);
         if self.lanes.handle_time(connected, now) {
             self.show();
         }
@@ -423,9 +450,15 @@ mod tests {
             kept.deliver(0, Party::Customer, &packet(wide));
             assert_eq!(kept.encoders.count(), 1);
         }
+        assert_eq!(
+            kept.decoders.count(),
+            1,
+            "somebody may write down what is said"
+        );
         kept.stop(MediaTime::ZERO, false);
         kept.deliver(0, Party::Customer, &packet(wide));
         assert_eq!(kept.encoders.count(), 0, "nothing is kept any more");
+        assert_eq!(kept.decoders.count(), 0, "nobody does");
     }
 
     fn shown(lanes: &Lanes) -> Vec<(Party, u32)> {

@@ -30,6 +30,7 @@ use tracing::{debug, info, warn};
 use crate::bus::Bus;
 use crate::live::{Live, RULE_QUEUE, Rule, Source as _};
 use crate::metrics::{self, Present};
+use crate::recognise::{Inbox, Told};
 use crate::routes::CALL_QUEUE;
 use crate::shard::{Shard, Start};
 use crate::timer::until;
@@ -62,6 +63,8 @@ enum Event {
     Rule(Rule),
     /// A supervisor says something.
     Said(Said),
+    /// The recogniser of what is said.
+    Told(Told),
     /// Sound is due at listeners outside of LiveKit.
     Due,
     /// [`TICK`] has passed.
@@ -230,12 +233,14 @@ impl Tap {
                 }
             }
             let due = self.ongoing.as_ref().and_then(|ongoing| ongoing.live.due());
+            let inbox = self.ongoing.as_ref().map(|ongoing| ongoing.live.inbox());
             let event = tokio::select! {
                 biased;
                 () = lost.cancelled() => Event::LeaseLost,
                 () = drain.cancelled() => Event::Drain,
                 () = until(due) => Event::Due,
                 said = next_said(self.ongoing.as_mut()) => Event::Said(said),
+                told = next_told(inbox) => Event::Told(told),
                 event = self.room.next() => Event::Room(event),
                 Some(request) = self.commands.recv() => Event::Command(request),
                 Some(rule) = self.rules.recv() => Event::Rule(rule),
@@ -254,6 +259,7 @@ impl Tap {
             Event::Command(request) => self.handle_command(request),
             Event::Rule(rule) => self.handle_rule(rule),
             Event::Said(said) => self.handle_said(&said),
+            Event::Told(told) => self.handle_told(told, clock::now()),
             Event::Due => self.handle_due(),
             Event::Tick => self.handle_tick(),
             Event::LeaseLost => {
@@ -501,6 +507,14 @@ impl Tap {
 async fn next_said(ongoing: Option<&mut Ongoing>) -> Said {
     match ongoing {
         Some(ongoing) => ongoing.voices.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What a recogniser understands next; never, while there is no call.
+async fn next_told(inbox: Option<Rc<Inbox>>) -> Told {
+    match inbox {
+        Some(inbox) => inbox.next().await,
         None => std::future::pending().await,
     }
 }

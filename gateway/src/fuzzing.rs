@@ -1,6 +1,9 @@
 //! What the fuzz targets run, and the tests with the corpus: each function takes any bytes and
 //! panics where a promise of this crate is broken.
 
+use sidetone_wire::ConnectionKind;
+
+use crate::recognise;
 use crate::source::inward::{self, Family};
 
 /// An entry: any bytes.
@@ -8,12 +11,15 @@ pub type Entry = fn(&[u8]);
 
 /// The fuzz targets by name: that of the program in `fuzz/fuzz_targets` and of the folder in
 /// `fuzz/corpus`.
-pub const TARGETS: [(&str, Entry); 5] = [
+pub const TARGETS: [(&str, Entry); 8] = [
     ("listen_vapi", listen_vapi),
     ("inward_media", inward_media),
     ("inward_jambonz", inward_jambonz),
     ("inward_audiohook", inward_audiohook),
     ("inward_audiosocket", inward_audiosocket),
+    ("recognise_deepgram", recognise_deepgram),
+    ("recognise_assemblyai", recognise_assemblyai),
+    ("recognise_openai", recognise_openai),
 ];
 
 /// Whatever comes on a listen socket and whenever, what is made of it is bounded and has its place.
@@ -39,4 +45,19 @@ pub fn inward_audiohook(bytes: &[u8]) {
 /// The same of a stream that Asterisk brings.
 pub fn inward_audiosocket(bytes: &[u8]) {
     inward::fuzz(Family::Audiosocket, bytes);
+}
+
+/// Whatever a recogniser of speech says, a line for each message, what is made of it is bounded.
+pub fn recognise_deepgram(bytes: &[u8]) {
+    recognise::fuzz(ConnectionKind::Deepgram, bytes);
+}
+
+/// The same.
+pub fn recognise_assemblyai(bytes: &[u8]) {
+    recognise::fuzz(ConnectionKind::Assemblyai, bytes);
+}
+
+/// The same.
+pub fn recognise_openai(bytes: &[u8]) {
+    recognise::fuzz(ConnectionKind::Openai, bytes);
 }

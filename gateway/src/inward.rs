@@ -21,6 +21,7 @@ use tracing::{debug, info};
 
 use crate::keeper::Keeper;
 use crate::live::{Live, RULE_QUEUE, Rule, Source as _};
+use crate::recognise::Told;
 use crate::routes::CALL_QUEUE;
 use crate::shard::Shard;
 use crate::sink;
@@ -111,6 +112,8 @@ enum Event {
     Command(CommandRequest),
     /// The control plane says what may be recorded.
     Rule(Rule),
+    /// The recogniser of what is said.
+    Told(Told),
     /// [`TICK`] has passed.
     Tick,
     /// The call may be another gateway's, or the gateway ends: the call goes on without us.
@@ -226,6 +229,7 @@ impl Tap {
             }
             let due = [self.live.source.poll_timeout(), self.live.due()];
             let due = due.into_iter().flatten().min();
+            let inbox = self.live.inbox();
             let event = tokio::select! {
                 biased;
                 () = lost.cancelled() => Event::Abandon,
@@ -233,6 +237,7 @@ impl Tap {
                 Some(arrival) = self.again.queue.recv() => Event::Again(Box::new(arrival)),
                 came = next(&mut self.wire) => Event::Came(came),
                 () = until(due) => Event::Due,
+                told = inbox.next() => Event::Told(told),
                 Some(request) = self.commands.recv() => Event::Command(request),
                 Some(rule) = self.rules.recv() => Event::Rule(rule),
                 _ = ticks.tick() => Event::Tick,
@@ -261,6 +266,10 @@ impl Tap {
             }
             Event::Command(request) => return self.handle_command(request),
             Event::Rule(rule) => self.handle_rule(rule),
+            Event::Told(told) => {
+                let shared = &self.shard.shared;
+                self.live.handle_told(told, None, now, shared);
+            }
             Event::Tick => return self.handle_tick().await,
             Event::Abandon => return Some(Exit::Abandoned),
         }
@@ -389,7 +398,7 @@ impl Tap {
         if reason != self.told {
             self.told.clone_from(&reason);
             info!(call = %self.call, ?reason, "how a call is heard changes");
-            self.live.log.send(CallEvent::Degraded { reason });
+            self.live.handle_degraded(reason);
         }
     }
 

@@ -32,6 +32,7 @@ mod microphones;
 mod monitor;
 mod pace;
 mod permit;
+mod recognise;
 mod routes;
 mod shard;
 mod sink;

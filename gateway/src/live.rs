@@ -1,5 +1,8 @@
 //! A call that goes on, whatever it is heard through: its sinks, and what is asked of it.
 
+mod words;
+
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use sidetone_fleet::ledger::LedgerError;
@@ -7,8 +10,8 @@ use sidetone_fleet::take::{self, Durable};
 use sidetone_fleet::{CommandRequest, EventLog, FeedEnd};
 use sidetone_media::{MediaTime, Packet};
 use sidetone_wire::{
-    CallEvent, CallId, Command, CommandError, FeedId, FeedSound, MonitorRoom, Party, RecordingRule,
-    Reply, Signal, Timestamp, Utterance,
+    CallEvent, CallId, Command, CommandError, FeedId, FeedSound, MonitorRoom, Party, Recogniser,
+    RecordingRule, Reply, Signal,
 };
 use tokio::sync::mpsc;
 use tracing::info;
@@ -17,9 +20,11 @@ use crate::bus::Bus;
 use crate::call::Gap;
 use crate::metrics::Present;
 use crate::permit::Verdict;
+use crate::recognise::{Inbox, Line, Told, provider_of};
 use crate::routes::Route;
 use crate::shard::Shard;
 use crate::{Shared, sink};
+use words::Words;
 
 /// How long the control plane may take to say what may be recorded; then it is asked again.
 const RULE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -44,6 +49,14 @@ pub(crate) trait Paced: Source {
     fn poll_packets(&mut self, bus: &mut Bus, now: Instant) -> Option<Vec<(usize, Party, Packet)>>;
 }
 
+/// Why a call is not heard, or not understood, as it should be.
+#[derive(Default)]
+struct Troubles {
+    source: Option<String>,
+    /// By lane.
+    lines: Vec<(usize, String)>,
+}
+
 /// See the module.
 pub(crate) struct Live<S> {
     pub(crate) call: CallId,
@@ -51,9 +64,9 @@ pub(crate) struct Live<S> {
     pub(crate) source: S,
     pub(crate) bus: Bus,
     pub(crate) gap: Gap,
-    transcript: sink::Transcript,
-    /// Wall clock at the call's zero.
-    started_at: Timestamp,
+    words: Words,
+    fence: u64,
+    troubles: Troubles,
     _routes: (take::Guard, Route),
     _present: Present,
 }
@@ -111,12 +124,18 @@ impl<S: Source> Live<S> {
         let record = record.then(|| sink::Record::new(recorder.clone(), log.clone(), of));
         Self {
             call,
+            words: Words {
+                log: log.clone(),
+                transcript: sink::Transcript::default(),
+                speakers: std::collections::HashMap::new(),
+                started_at,
+            },
+            fence,
+            troubles: Troubles::default(),
             log,
             source,
             bus: Bus::new(record, sink::Level::new(fleet.clone(), call)),
             gap: Gap::default(),
-            transcript: sink::Transcript::default(),
-            started_at,
             _routes: (fleet.route(call, node), routes.add(call, queue.clone())),
             _present: Present::call(),
         }
@@ -153,33 +172,57 @@ impl<S: Source> Live<S> {
         now: Instant,
         shared: &Shared,
     ) {
-        if self.bus.permit.verdict() == Verdict::Denied {
-            return;
-        }
+        self.bus.recognise.dismiss(version.party);
         let at = self.source.at(now);
-        let open = self.bus.permit.is_open(at);
-        let Some(saying) = self.transcript.handle(version, at, open) else {
-            return;
-        };
-        let (is_final, utterance) = (saying.is_final, self.utterance(saying));
-        if is_final {
-            self.log.send(CallEvent::Said(utterance));
-        } else {
+        let told = self.words.handle(version, at, &self.bus.permit);
+        if let Some(utterance) = told {
             let call = self.call;
             shared.fleet.signal(Signal::Saying { call, utterance });
         }
     }
 
-    fn utterance(&self, saying: sink::Saying) -> Utterance {
-        let started_unix_ms = self.started_at.unix_ms();
-        let wall = |at: MediaTime| Timestamp::from_unix_ms(started_unix_ms + at.ms().cast_signed());
-        Utterance {
-            id: saying.id,
-            party: saying.party,
-            from: wall(saying.from),
-            to: wall(saying.to),
-            text: saying.text,
+    /// What the lines to a recogniser say: a call's task waits for it.
+    pub(crate) fn inbox(&self) -> Rc<Inbox> {
+        self.bus.recognise.inbox()
+    }
+
+    /// The recogniser understood something, or cannot. `speaker`: whose words they are, where
+    /// others may tell of them by that name.
+    pub(crate) fn handle_told(
+        &mut self,
+        told: Told,
+        speaker: Option<&str>,
+        now: Instant,
+        shared: &Shared,
+    ) {
+        match told {
+            Told::Said(said) => {
+                let (at, leads) = (self.source.at(now), self.bus.recognise.leads());
+                let permit = &self.bus.permit;
+                if let Some(utterance) = self.words.recognised(&said, speaker, leads, at, permit) {
+                    let call = self.call;
+                    shared.fleet.signal(Signal::Saying { call, utterance });
+                }
+            }
+            Told::Trouble { lane, why } => {
+                self.troubles.lines.retain(|(one, _)| *one != lane);
+                self.troubles.lines.extend(why.map(|why| (lane, why)));
+                self.tell_troubles();
+            }
         }
+    }
+
+    /// The source is not heard as it should be, and why; or it is again.
+    pub(crate) fn handle_degraded(&mut self, reason: Option<String>) {
+        self.troubles.source = reason;
+        self.tell_troubles();
+    }
+
+    fn tell_troubles(&self) {
+        let Troubles { source, lines } = &self.troubles;
+        let line = lines.first().map(|(_, why)| why);
+        let reason = source.as_ref().or(line).cloned();
+        self.log.send(CallEvent::Degraded { reason });
     }
 
     /// The control plane says what may be recorded.
@@ -191,8 +234,26 @@ impl<S: Source> Live<S> {
         answers: &mpsc::Sender<Rule>,
     ) {
         let at = self.source.at(now);
+        let rule = answer.as_ref().ok().cloned();
         self.bus.handle_rule(answer, at, now);
+        match (self.bus.permit.verdict(), rule) {
+            (Verdict::Allowed, Some(rule)) => self.write_down(rule, shared),
+            (Verdict::Denied, _) => self.bus.recognise.stop(),
+            (Verdict::Allowed | Verdict::Unknown, _) => {}
+        }
         self.ask(now, shared, answers);
+    }
+
+    /// Has what is said written down, if anybody is to.
+    fn write_down(&mut self, rule: RecordingRule, shared: &Shared) {
+        let (call, fence) = (self.call, self.fence);
+        let (recogniser, keys_pause) = (rule.recogniser, rule.pause_on_dtmf);
+        let found = |recogniser: &Recogniser| {
+            let dialler = shared.diallers.of_recogniser(recogniser.kind)?;
+            Some((provider_of(recogniser.kind)?, dialler))
+        };
+        let recognise = &mut self.bus.recognise;
+        recognise.begin(call, fence, recogniser, keys_pause, found);
     }
 
     /// What is due four times a second. `connected`: the source can be heard, as far as we know.
@@ -251,11 +312,7 @@ impl<S: Source> Live<S> {
     pub(crate) fn finish(mut self, now: Instant, why: &FeedEnd, shard: &Shard) {
         self.bus.proxy.end(why);
         let at = self.source.at(now);
-        if self.bus.permit.verdict() != Verdict::Denied {
-            for saying in self.transcript.end() {
-                self.log.send(CallEvent::Said(self.utterance(saying)));
-            }
-        }
+        self.last_words();
         if let Some((from, to)) = self.gap.end(at) {
             self.mark_gap(from, to);
         }
@@ -265,6 +322,28 @@ impl<S: Source> Live<S> {
         if let Some(record) = self.bus.record {
             record.end(at);
         }
+    }
+
+    /// What is still being understood is told when it is: nobody waits for it.
+    fn last_words(&mut self) {
+        let Bus {
+            recognise, permit, ..
+        } = &mut self.bus;
+        let (lines, inbox, leads) = (recognise.end(permit), recognise.inbox(), recognise.leads());
+        let (permit, mut words) = (std::mem::take(permit), self.words.take());
+        if lines.is_empty() {
+            return words.end(&permit);
+        }
+        tokio::task::spawn_local(async move {
+            futures_util::future::join_all(lines.into_iter().map(Line::finish)).await;
+            while let Some(told) = inbox.take() {
+                if let Told::Said(said) = told {
+                    let at = said.to;
+                    drop(words.recognised(&said, None, leads, at, &permit));
+                }
+            }
+            words.end(&permit);
+        });
     }
 
     /// Carries out a command, or sees to its being answered once it is.

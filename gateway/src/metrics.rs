@@ -76,6 +76,11 @@ impl Present {
         Self::of(gauge!("gateway_feeds"))
     }
 
+    /// A connection to a recogniser of speech.
+    pub(crate) fn line() -> Self {
+        Self::of(gauge!("gateway_recogniser_connections"))
+    }
+
     fn of(gauge: Gauge) -> Self {
         gauge.increment(1.0);
         Self(gauge)
@@ -157,6 +162,18 @@ pub(crate) fn held_packets_lost(count: u64) {
     counter!("gateway_held_packets_lost_total").increment(count);
 }
 
+/// A connection to a recogniser of speech: what became of it.
+pub(crate) fn recogniser(outcome: &'static str) {
+    counter!("gateway_recogniser_connections_total", "outcome" => outcome).increment(1);
+}
+
+/// Speech that nobody recognised.
+pub(crate) fn unrecognised_ms(ms: u64) {
+    if ms > 0 {
+        counter!("gateway_unrecognised_milliseconds_total").increment(ms);
+    }
+}
+
 /// Says what each metric means; called once by the binary.
 pub fn describe() {
     use metrics::{describe_counter, describe_gauge, describe_histogram};
@@ -208,6 +225,18 @@ pub fn describe() {
     describe_counter!(
         "gateway_held_packets_lost_total",
         "Packets lost while nobody said whether they may be recorded"
+    );
+    describe_gauge!(
+        "gateway_recogniser_connections",
+        "Connections to recognisers of speech"
+    );
+    describe_counter!(
+        "gateway_recogniser_connections_total",
+        "Connections to recognisers of speech, by what became of them"
+    );
+    describe_counter!(
+        "gateway_unrecognised_milliseconds_total",
+        "Speech that was lost before a recogniser had it"
     );
     describe_histogram!(
         "gateway_forward_seconds",

@@ -15,7 +15,7 @@ use tracing::warn;
 pub(crate) const BY_DTMF: &str = "rule:dtmf";
 /// A digit is told of after it was pressed, and sounds from its beginning: so much before it is not
 /// kept either.
-const DTMF_LOOKBACK_SAMPLES: u64 = MediaTime::RATE_HZ;
+pub(crate) const DTMF_LOOKBACK_SAMPLES: u64 = MediaTime::RATE_HZ;
 /// Further digits are told of once in so long: each puts off the end of the pause.
 const TELL_DTMF_EVERY: Duration = Duration::from_secs(1);
 /// From an answer that did not come to the next question: this, doubled each time, ...

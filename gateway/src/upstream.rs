@@ -24,6 +24,7 @@ use tracing::{debug, info};
 use crate::keeper::Keeper;
 use crate::live::{Live, RULE_QUEUE, Rule};
 use crate::metrics;
+use crate::recognise::Told;
 use crate::routes::CALL_QUEUE;
 use crate::shard::Shard;
 use crate::timer::until;
@@ -60,6 +61,8 @@ enum Event {
     Command(CommandRequest),
     /// The control plane says what may be recorded.
     Rule(Rule),
+    /// The recogniser of what is said.
+    Told(Told),
     /// [`TICK`] has passed.
     Tick,
     /// The call may be another gateway's, or the gateway ends: the call goes on without us.
@@ -160,6 +163,7 @@ impl Tap {
             }
             let due = [self.live.source.poll_timeout(), self.live.due()];
             let due = due.into_iter().flatten().min();
+            let inbox = self.live.inbox();
             let event = tokio::select! {
                 biased;
                 () = lost.cancelled() => Event::Abandon,
@@ -167,6 +171,7 @@ impl Tap {
                 dialled = dialled(&mut self.dialling) => Event::Dialled(dialled),
                 message = next(&mut self.open) => Event::Message(message),
                 () = until(due) => Event::Due,
+                told = inbox.next() => Event::Told(told),
                 Some(request) = self.commands.recv() => Event::Command(request),
                 Some(rule) = self.rules.recv() => Event::Rule(rule),
                 _ = ticks.tick() => Event::Tick,
@@ -185,6 +190,10 @@ impl Tap {
             Event::Due => self.handle_due(now),
             Event::Command(request) => return self.handle_command(request),
             Event::Rule(rule) => self.handle_rule(rule),
+            Event::Told(told) => {
+                let shared = &self.shard.shared;
+                self.live.handle_told(told, None, now, shared);
+            }
             Event::Tick => return self.handle_tick().await,
             Event::Abandon => return Some(Exit::Abandoned),
         }
@@ -334,7 +343,7 @@ impl Tap {
         if reason != self.told {
             self.told.clone_from(&reason);
             info!(call = %self.socket.call, ?reason, "how a call is heard changes");
-            self.live.log.send(CallEvent::Degraded { reason });
+            self.live.handle_degraded(reason);
         }
     }
 

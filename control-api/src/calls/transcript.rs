@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use sidetone_wire::{Party, Sentiment, Timestamp, TranscriptSegment, Utterance};
 
+use super::sentiment;
+
 /// Segments of a report that are kept: some hours of talk.
 const SEGMENTS_MAX: usize = 5000;
 /// Characters of a segment that are kept.
@@ -130,6 +132,8 @@ pub(crate) struct Rows {
     pub(crate) taken: BTreeSet<String>,
     /// Everything below is taken away.
     pub(crate) floor: Option<Layer>,
+    /// Something of what was there before is left out now.
+    pub(crate) rewritten: bool,
 }
 
 impl Rows {
@@ -161,7 +165,8 @@ impl Rows {
     pub(crate) fn single(&self, started_at: Timestamp) -> Option<TranscriptSegment> {
         let mut put = self.put.values();
         let row = put.next()?;
-        if put.next().is_some() || !self.taken.is_empty() || self.floor.is_some() {
+        if put.next().is_some() || !self.taken.is_empty() || self.floor.is_some() || self.rewritten
+        {
             return None;
         }
         match row.layer {
@@ -359,6 +364,21 @@ fn clean(text: &str) -> String {
         .collect()
 }
 
+/// What one party said, in its order, a layer after the other.
+pub(crate) fn in_order(mut rows: Vec<Row>) -> Vec<Vec<Row>> {
+    let place = |row: &Row| row.id.get(1..).and_then(|n| n.parse::<usize>().ok());
+    rows.sort_by(|a, b| {
+        let within = match a.layer {
+            Layer::Live => a.at.cmp(&b.at),
+            Layer::Conversation | Layer::Report => place(a).cmp(&place(b)),
+            Layer::Heard => a.span_ms.cmp(&b.span_ms),
+        };
+        a.layer.cmp(&b.layer).then(within).then(a.id.cmp(&b.id))
+    });
+    let layers = rows.chunk_by(|a, b| a.layer == b.layer);
+    layers.map(<[Row]>::to_vec).collect()
+}
+
 /// A call's transcript, of all rows that it has, in the order in which it was said.
 pub(crate) fn arrange(mut rows: Vec<Row>, started_at: Timestamp) -> Vec<TranscriptSegment> {
     let Some(top) = rows.iter().map(|row| row.layer).max() else {
@@ -390,6 +410,11 @@ fn arrange_heard(rows: &[Row]) -> Vec<TranscriptSegment> {
                 last.text.push_str(&piece.text);
                 last.end_ms = last.end_ms.max(piece.end_ms);
                 last.is_final &= piece.is_final;
+                last.confidence = match (last.confidence, piece.confidence) {
+                    (Some(one), Some(other)) => Some(one.min(other)),
+                    (one, other) => one.or(other),
+                };
+                last.sentiment = sentiment::of(&last.text);
             }
             Some(_) | None => segments.push(piece),
         }
@@ -415,7 +440,7 @@ pub(crate) fn heard(said: &Utterance, started_at: Timestamp) -> Option<Row> {
         is_final: true,
         span_ms: Some((from, to.max(from))),
         at: said.to,
-        confidence: None,
+        confidence: said.confidence,
         sentiment: None,
         after: None,
     })
@@ -481,7 +506,7 @@ fn segment(row: &Row, id: String, start_ms: u64, end_ms: u64) -> TranscriptSegme
         confidence: row
             .confidence
             .map(|confidence| f32::from(confidence) / 10_000.0),
-        sentiment: row.sentiment,
+        sentiment: row.sentiment.or_else(|| sentiment::of(&row.text)),
     }
 }
 
@@ -613,6 +638,7 @@ mod tests {
             text: text.to_owned(),
             from: at(from),
             to: at(to),
+            confidence: None,
         }
     }
 

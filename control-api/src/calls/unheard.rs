@@ -154,6 +154,7 @@ mod tests {
                 text: "4111".to_owned(),
                 from: at(from),
                 to: at(to),
+                confidence: None,
             };
             assert_eq!(unheard.lets(&said), kept, "{from} to {to}");
         }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use sidetone_wire::socket::CallEventType;
-use sidetone_wire::{Call, CallId, TranscriptUpdate, Utterance};
+use sidetone_wire::{Call, CallId, TranscriptUpdate};
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
 use crate::app::App;
 use crate::metrics;
-use crate::store::Changed;
+use crate::store::{Changed, Kept};
 
 /// Batches that wait to be told; the writer waits when there are more.
 pub(super) const QUEUE: usize = 64;
@@ -80,8 +80,9 @@ fn is_first(id: &str) -> bool {
 }
 
 /// Tells of what was heard in a call: of the segment, if it stands for itself, and else of the
-/// transcript, in which it goes on with a former one.
-pub(crate) async fn heard(app: &App, call: &Call, said: &Utterance) {
+/// transcript, in which it goes on with a former one, or has changed one.
+pub(crate) async fn heard(app: &App, call: &Call, kept: &Kept) {
+    let Kept { said, rewritten } = kept;
     app.alerts.said(call.id, &said.text);
     app.realtime.said(call.id);
     if !app.realtime.is_followed(call.id) {
@@ -93,7 +94,8 @@ pub(crate) async fn heard(app: &App, call: &Call, said: &Utterance) {
     let segments = update.transcript.as_deref().unwrap_or_default();
     let own = segments.iter().find(|segment| segment.id == said.id);
     // a first segment is the whole transcript, too
-    if let Some(segment) = own.filter(|_| segments.len() > 1).cloned() {
+    let alone = segments.len() > 1 && !rewritten;
+    if let Some(segment) = own.filter(|_| alone).cloned() {
         update = TranscriptUpdate {
             segment,
             transcript: None,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sidetone_wire::socket::CallEventType;
-use sidetone_wire::{Call, CallId, Timestamp};
+use sidetone_wire::{Call, CallId, TenantId, Timestamp};
 
 /// Calls that are remembered. Of further ones people see what was said, and not what is being said.
 const REMEMBERED: usize = 20_000;
@@ -14,6 +14,7 @@ const REMEMBERED: usize = 20_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Beginning {
     pub(super) at: Timestamp,
+    pub(super) tenant: TenantId,
     /// It may have a transcript.
     pub(super) said: bool,
     over: bool,
@@ -32,7 +33,8 @@ impl Begun {
         let mut begun = self.lock();
         let over = kind == CallEventType::Ended;
         if let Some(known) = begun.get_mut(&call.id) {
-            (known.at, known.over) = (call.started_at, over);
+            (known.at, known.tenant) = (call.started_at, call.client_id);
+            known.over = over;
             known.said |= over;
             return;
         }
@@ -44,6 +46,7 @@ impl Begun {
         }
         let beginning = Beginning {
             at: call.started_at,
+            tenant: call.client_id,
             // of one that began before we did nobody knows
             said: kind != CallEventType::Started,
             over,

@@ -26,6 +26,7 @@ use crate::extract::{Change, Json, Path, Query};
 use crate::inbound::accounts;
 use crate::probe;
 use crate::problem::{Problem, ProblemBody};
+use crate::recognition;
 use crate::store::{self, Account};
 use crate::streams;
 
@@ -52,6 +53,9 @@ pub(crate) struct CreateConnection {
     #[schema(value_type = Option<Object>)]
     credentials: Option<Credentials>,
     webhook: Option<WebhookInput>,
+    /// Of a recogniser of speech (Deepgram, AssemblyAI, OpenAI): `transcribe` (`needed`, where
+    /// nobody else tells what is said; `always`, and its word counts; `never`), `language`, `model`,
+    /// `region` (`eu`).
     #[schema(value_type = Option<Object>)]
     settings: Option<Map<String, Value>>,
 }
@@ -210,7 +214,7 @@ pub(crate) async fn create(
         set_webhook(&app, &mut account, webhook)?;
     }
     if let Some(settings) = create.settings {
-        account.settings = checked_settings(&app, settings)?;
+        account.settings = checked_settings(&app, account.kind, settings)?;
     }
     let added = caller.tenant.add_account(&account, &caller.actor()).await;
     added.map_err(taken)?;
@@ -254,7 +258,7 @@ pub(crate) async fn update(
         set_webhook(&app, &mut account, webhook)?;
     }
     if let Some(settings) = update.settings {
-        account.settings = checked_settings(&app, settings)?;
+        account.settings = checked_settings(&app, account.kind, settings)?;
     }
     account.updated_at = now();
     let (tenant, actor) = (&caller.tenant, caller.actor());
@@ -397,6 +401,7 @@ fn wrap_credentials(
 
 fn checked_settings(
     app: &App,
+    kind: ConnectionKind,
     settings: Map<String, Value>,
 ) -> Result<Map<String, Value>, Problem> {
     if Value::from(settings.clone()).to_string().len() > SETTINGS_MAX {
@@ -405,6 +410,9 @@ fn checked_settings(
     if settings.contains_key(probe::API_URL) && !app.allow_loopback_upstreams {
         let message = "may be set for tests only (SIDETONE_ALLOW_LOOPBACK_UPSTREAMS)";
         return Err(Problem::invalid_field("settings.apiUrl", message));
+    }
+    if let Some((field, message)) = recognition::wrong(kind, &settings) {
+        return Err(Problem::invalid_field(field, message));
     }
     Ok(settings)
 }

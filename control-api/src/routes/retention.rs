@@ -35,6 +35,10 @@ pub(crate) struct Retention {
     resume_after_seconds: Option<u32>,
     /// Whether the pause webhook has a secret, which is never shown.
     has_pause_webhook_secret: bool,
+    /// Numbers of cards are left out of transcripts before they are kept.
+    redact_cards: bool,
+    /// The same with numbers of telephones.
+    redact_phones: bool,
 }
 
 /// What is to be changed; what is missing stays.
@@ -55,6 +59,8 @@ pub(crate) struct SetRetention {
     #[serde(default)]
     #[schema(value_type = Option<String>, format = Password)]
     pause_webhook_secret: Change<SecretString>,
+    redact_cards: Option<bool>,
+    redact_phones: Option<bool>,
 }
 
 fn view(policy: &Policy) -> Retention {
@@ -64,6 +70,8 @@ fn view(policy: &Policy) -> Retention {
         pause_on_dtmf: policy.pause_on_dtmf,
         resume_after_seconds: policy.resume_after_seconds,
         has_pause_webhook_secret: policy.pause_webhook_secret.is_some(),
+        redact_cards: policy.redaction.cards,
+        redact_phones: policy.redaction.phones,
     }
 }
 
@@ -108,6 +116,9 @@ pub(crate) async fn set(
         policy.resume_after_seconds = seconds;
     }
     policy.legal_hold = change.legal_hold.unwrap_or(policy.legal_hold);
+    let redaction = &mut policy.redaction;
+    redaction.cards = change.redact_cards.unwrap_or(redaction.cards);
+    redaction.phones = change.redact_phones.unwrap_or(redaction.phones);
     policy.pause_on_dtmf = change.pause_on_dtmf.unwrap_or(policy.pause_on_dtmf);
     if let Change::Is(secret) = change.pause_webhook_secret {
         let wrap = |secret| wrapped(&app, &caller.tenant, &secret);

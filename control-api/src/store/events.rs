@@ -6,12 +6,13 @@
 
 use sidetone_wire::{
     BranchId, Call, CallEvent, CallFacts, CallId, EndReason, Numbered, TenantId, Timestamp, UserId,
-    Utterance, socket::CallEventType,
+    socket::CallEventType,
 };
 use tracing::info;
 
 use super::columns::{Columns as _, json};
 use super::effects::{self, Change};
+use super::transcripts::Kept;
 use super::{
     Result, Store, Tx, calls, campaigns, control, outbox, pauses, takes, tenants, transcripts,
 };
@@ -27,7 +28,7 @@ pub(crate) struct Applied {
     /// Somebody else has it.
     pub(crate) control_changed: bool,
     /// Only this was said in it, and nothing else changed.
-    pub(crate) said: Option<Utterance>,
+    pub(crate) said: Option<Kept>,
 }
 
 impl Store {
@@ -43,18 +44,20 @@ impl Store {
         let fresh = advance(&mut tx, event).await?;
         let id = event.call;
         if let CallEvent::Said(said) = &event.event {
-            let kept = match calls::in_transaction(&mut tx, id, now).await? {
-                Some(call) if fresh && transcripts::heard(&mut tx, &call, said).await? => {
-                    Some(call)
+            let call = calls::in_transaction(&mut tx, id, now).await?;
+            let kept = match call.filter(|_| fresh) {
+                Some(call) => {
+                    let kept = transcripts::heard(&mut tx, &call, said).await?;
+                    kept.map(|kept| (call, kept))
                 }
-                Some(_) | None => None,
+                None => None,
             };
             tx.commit().await?;
-            return Ok(kept.map(|call| Applied {
+            return Ok(kept.map(|(call, kept)| Applied {
                 kind: CallEventType::Updated,
                 call,
                 control_changed: false,
-                said: Some(said.clone()),
+                said: Some(kept),
             }));
         }
         let before = calls::for_change(&mut tx, id, now).await?;

@@ -312,11 +312,11 @@ async fn write(
     let released = release(tx, &mut rows, now).await?;
     put_calls(tx, &rows, now).await?;
     put_states(tx, &rows).await?;
-    let segments: Vec<_> = rows
-        .iter()
-        .map(|(_, call, after)| (after, &call.rows))
+    let segments = rows.iter_mut();
+    let mut segments: Vec<(&Call, &mut Rows)> = segments
+        .map(|(_, call, after)| (&*after, &mut call.rows))
         .collect();
-    transcripts::put(tx, &segments).await?;
+    transcripts::put(tx, &mut segments).await?;
     let (mut changes, mut changed) = (Vec::new(), Vec::new());
     for (_, call, mut after) in rows {
         if after.tags

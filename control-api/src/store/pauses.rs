@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use serde_json::json;
-use sidetone_wire::{CallId, Consent, RecordingId, RecordingRule, TenantId, Timestamp};
+use sidetone_wire::{CallId, Consent, RecordingId, RecordingRule, TenantId, Timestamp, Upstream};
 
 use super::audit::{self, Actor, RULE, Subject};
 use super::columns::{Columns as _, Statement, batches};
@@ -187,10 +187,13 @@ impl Tenant {
 }
 
 impl Store {
-    /// Whether and how a call may be recorded; `None` when it is not known.
-    pub(crate) async fn recording_rule(&self, call: CallId) -> Result<Option<RecordingRule>> {
+    /// Whether and how a call may be recorded, and whose it is; `None` when it is not known.
+    pub(crate) async fn recording_rule(
+        &self,
+        call: CallId,
+    ) -> Result<Option<(RecordingRule, TenantId, Upstream)>> {
         let row = sqlx::query(
-            "SELECT c.consent, c.paused_by, COALESCE(p.pause_on_dtmf, 0) AS dtmf FROM calls c \
+            "SELECT c.client_id, c.upstream, c.consent, c.paused_by, COALESCE(p.pause_on_dtmf, 0) AS dtmf FROM calls c \
              LEFT JOIN retention p ON p.client_id = c.client_id WHERE c.id = $1",
         )
         .bind(call.to_string())
@@ -198,11 +201,13 @@ impl Store {
         .await?;
         row.map(|row| {
             let consent: Consent = row.parsed("consent")?;
-            Ok(RecordingRule {
+            let rule = RecordingRule {
                 denied: consent == Consent::Denied,
                 paused_by: row.opt_text("paused_by")?,
                 pause_on_dtmf: row.flag("dtmf")?,
-            })
+                recogniser: None,
+            };
+            Ok((rule, row.parsed("client_id")?, row.parsed("upstream")?))
         })
         .transpose()
     }

@@ -2,13 +2,15 @@
 
 use serde_json::json;
 use sidetone_wire::{TenantId, Timestamp};
+use sqlx::any::AnyRow;
 
 use super::audit::{self, Actor, Subject};
 use super::columns::Columns as _;
-use super::{Result, Store, Tenant};
+use super::{Result, Store, Tenant, Tx};
+use crate::calls::redact::Redaction;
 
 /// A tenant's policy.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Policy {
     /// `None`: for ever.
     pub(crate) days: Option<u32>,
@@ -20,14 +22,52 @@ pub(crate) struct Policy {
     pub(crate) resume_after_seconds: Option<u32>,
     /// The pause webhook's secret, encrypted.
     pub(crate) pause_webhook_secret: Option<String>,
+    /// Which numbers are left out of transcripts.
+    pub(crate) redaction: Redaction,
+}
+
+/// What holds where a tenant has said nothing.
+const REDACTION: Redaction = Redaction {
+    cards: true,
+    phones: false,
+};
+
+impl Default for Policy {
+    /// Everything is kept, but for numbers of cards.
+    fn default() -> Self {
+        Self {
+            days: None,
+            legal_hold: false,
+            pause_on_dtmf: false,
+            resume_after_seconds: None,
+            pause_webhook_secret: None,
+            redaction: REDACTION,
+        }
+    }
+}
+
+/// Which numbers a tenant does not want kept.
+pub(super) async fn redaction(tx: &mut Tx, tenant: TenantId) -> Result<Redaction> {
+    let row = sqlx::query("SELECT redact_cards, redact_phones FROM retention WHERE client_id = $1")
+        .bind(tenant.to_string())
+        .fetch_optional(&mut **tx)
+        .await?;
+    row.map_or(Ok(REDACTION), |row| redacted(&row))
+}
+
+fn redacted(row: &AnyRow) -> Result<Redaction> {
+    Ok(Redaction {
+        cards: row.flag("redact_cards")?,
+        phones: row.flag("redact_phones")?,
+    })
 }
 
 impl Tenant {
     /// The tenant's policy; keeping everything is the default.
     pub(crate) async fn policy(&self) -> Result<Policy> {
         let row = sqlx::query(
-            "SELECT days, legal_hold, pause_on_dtmf, resume_after_seconds, pause_webhook_secret \
-             FROM retention WHERE client_id = $1",
+            "SELECT days, legal_hold, pause_on_dtmf, resume_after_seconds, pause_webhook_secret, \
+             redact_cards, redact_phones FROM retention WHERE client_id = $1",
         )
         .bind(self.key())
         .fetch_optional(self.pool())
@@ -45,6 +85,7 @@ impl Tenant {
             pause_on_dtmf: row.flag("pause_on_dtmf")?,
             resume_after_seconds: small("resume_after_seconds")?,
             pause_webhook_secret: row.opt_text("pause_webhook_secret")?,
+            redaction: redacted(&row)?,
         })
     }
 
@@ -59,13 +100,14 @@ impl Tenant {
         let mut tx = self.store.write().await?;
         sqlx::query(
             "INSERT INTO retention (client_id, days, legal_hold, pause_on_dtmf, \
-             resume_after_seconds, pause_webhook_secret, updated_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7) \
+             resume_after_seconds, pause_webhook_secret, updated_at, redact_cards, \
+             redact_phones) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
              ON CONFLICT (client_id) DO UPDATE SET days = excluded.days, \
              legal_hold = excluded.legal_hold, pause_on_dtmf = excluded.pause_on_dtmf, \
              resume_after_seconds = excluded.resume_after_seconds, \
              pause_webhook_secret = excluded.pause_webhook_secret, \
-             updated_at = excluded.updated_at",
+             updated_at = excluded.updated_at, redact_cards = excluded.redact_cards, \
+             redact_phones = excluded.redact_phones",
         )
         .bind(self.key())
         .bind(policy.days.map(i64::from))
@@ -74,6 +116,8 @@ impl Tenant {
         .bind(policy.resume_after_seconds.map(i64::from))
         .bind(policy.pause_webhook_secret.clone())
         .bind(at.unix_ms())
+        .bind(i64::from(policy.redaction.cards))
+        .bind(i64::from(policy.redaction.phones))
         .execute(&mut *tx)
         .await?;
         let shown = |policy: &Policy| {
@@ -82,6 +126,8 @@ impl Tenant {
                 "legalHold": policy.legal_hold,
                 "pauseOnDtmf": policy.pause_on_dtmf,
                 "resumeAfterSeconds": policy.resume_after_seconds,
+                "redactCards": policy.redaction.cards,
+                "redactPhones": policy.redaction.phones,
             })
         };
         let detail = json!({

@@ -1,18 +1,26 @@
 //! What was said.
+//!
+//! **Invariant**: numbers that a tenant does not want kept are in no transaction that commits them
+//! whole, whoever reports them and in however many pieces.
+
+use std::collections::BTreeSet;
 
 use serde_json::json;
-use sidetone_wire::{Call, CallId, Consent, TenantId, Timestamp, TranscriptSegment, Utterance};
+use sidetone_wire::{
+    Call, CallId, Consent, Party, TenantId, Timestamp, TranscriptSegment, Utterance,
+};
 use sqlx::any::AnyRow;
 
 use super::audit::{self, Actor, Subject};
 use super::columns::{self, Columns as _, Statement, batches};
-use super::{Result, Store, Tenant, Tx, pauses};
-use crate::calls::transcript::{self, Row, arrange};
+use super::{Result, Store, Tenant, Tx, pauses, policies};
+use crate::calls::redact::may_hold;
+use crate::calls::transcript::{self, Row, arrange, in_order};
 use crate::calls::{Layer, Rows, State};
 
 /// Writes changes of calls' segments. Of two rows of one id the better one stays, as
-/// [`Rows`] has it.
-pub(super) async fn put(tx: &mut Tx, calls: &[(&Call, &Rows)]) -> Result<()> {
+/// [`Rows`] has it. Numbers that are not to be kept are left out of them, in `calls` as well.
+pub(super) async fn put(tx: &mut Tx, calls: &mut [(&Call, &mut Rows)]) -> Result<()> {
     let rows: Vec<(&Call, &Row)> = calls
         .iter()
         .flat_map(|(call, rows)| rows.put.values().map(move |row| (*call, row)))
@@ -52,32 +60,88 @@ pub(super) async fn put(tx: &mut Tx, calls: &[(&Call, &Rows)]) -> Result<()> {
     }
     for (call, rows) in calls {
         remove(tx, call.id, rows).await?;
+        redact(tx, call, rows).await?;
     }
     Ok(())
 }
 
+/// Leaves numbers out of what is there now, if any came that may be part of one.
+async fn redact(tx: &mut Tx, call: &Call, rows: &mut Rows) -> Result<()> {
+    let new = rows.put.values().filter(|row| may_hold(&row.text));
+    let parties: BTreeSet<Party> = new.map(|row| row.party).collect();
+    if parties.is_empty() {
+        return Ok(());
+    }
+    let redaction = policies::redaction(tx, call.client_id).await?;
+    if !redaction.is_on() {
+        return Ok(());
+    }
+    for party in parties {
+        let said = sqlx::query(
+            "SELECT id, layer, party, text, final, start_ms, end_ms, at, confidence, sentiment \
+             FROM transcript_segments WHERE call_id = $1 AND party = $2",
+        )
+        .bind(call.id.to_string())
+        .bind(party.as_str())
+        .fetch_all(&mut **tx)
+        .await?;
+        let said = said.iter().map(row).collect::<Result<_>>()?;
+        for layer in in_order(said) {
+            let texts: Vec<&str> = layer.iter().map(|row| row.text.as_str()).collect();
+            for (n, text) in redaction.apply(&texts) {
+                sqlx::query(
+                    "UPDATE transcript_segments SET text = $1 WHERE call_id = $2 AND id = $3",
+                )
+                .bind(&text)
+                .bind(call.id.to_string())
+                .bind(&layer[n].id)
+                .execute(&mut **tx)
+                .await?;
+                match rows.put.get_mut(&layer[n].id) {
+                    Some(row) => row.text = text,
+                    None => rows.rewritten = true,
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What was kept of what was heard.
+#[derive(Debug, Clone)]
+pub(crate) struct Kept {
+    pub(crate) said: Utterance,
+    /// What was kept before is something else now, too.
+    pub(crate) rewritten: bool,
+}
+
 /// Keeps what was heard in a call, unless it may be of a pause, or nothing of the call may be
-/// kept; `false` when it is not kept.
-pub(super) async fn heard(tx: &mut Tx, call: &Call, said: &Utterance) -> Result<bool> {
+/// kept; `None` when it is not kept.
+pub(super) async fn heard(tx: &mut Tx, call: &Call, said: &Utterance) -> Result<Option<Kept>> {
     if call.consent == Consent::Denied {
-        return Ok(false);
+        return Ok(None);
     }
     let unheard = pauses::unheard(tx, &[call.id]).await?;
     if unheard
         .get(&call.id)
         .is_some_and(|unheard| !unheard.lets(said))
     {
-        return Ok(false);
+        return Ok(None);
     }
     let Some(row) = transcript::heard(said, call.started_at) else {
-        return Ok(false);
+        return Ok(None);
     };
-    let rows = Rows {
+    let mut rows = Rows {
         put: [(row.id.clone(), row)].into(),
         ..Rows::default()
     };
-    put(tx, &[(call, &rows)]).await?;
-    Ok(true)
+    put(tx, &mut [(call, &mut rows)]).await?;
+    let mut said = said.clone();
+    for row in rows.put.into_values() {
+        said.text = row.text;
+    }
+    let rewritten = rows.rewritten;
+    Ok(Some(Kept { said, rewritten }))
 }
 
 async fn remove(tx: &mut Tx, call: CallId, rows: &Rows) -> Result<()> {

@@ -3,6 +3,7 @@ use axum::http::HeaderMap;
 use axum::routing::get;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use sidetone_wire::{CallId, ConnectionKind, Hidden, Recogniser};
 
 use crate::world::{User, World};
 
@@ -202,4 +203,62 @@ async fn a_test_says_what_the_vendor_answered() {
             .len()
             == 5
     );
+}
+
+#[tokio::test]
+async fn a_recogniser_writes_calls_down_that_nobody_else_does_and_others_when_told_to() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let gateway = world.gateway();
+    let room = gateway.hold("room-1", None);
+    room.known_to(&admin).await;
+    let vapi = json!({"upstream": "vapi", "upstreamCallId": "v-1", "direction": "inbound",
+        "from": "+4930123456", "to": "+4930888888"});
+    let (status, vapi) = admin.post("/api/calls", &vapi).await;
+    assert_eq!(status, StatusCode::CREATED, "{vapi}");
+    let vapi: CallId = vapi["id"].as_str().unwrap().parse().unwrap();
+    let writer = async |call: CallId| {
+        let rule = world.ledger.recording_rule(call).await.unwrap();
+        rule.recogniser
+    };
+    assert_eq!(writer(room.id).await, None);
+
+    let settings = json!({"language": "de", "model": "nova-3"});
+    let made = json!({"kind": "deepgram", "name": "Ears", "credentials": {"apiKey": "dg-key"},
+        "settings": settings});
+    let made = add(&admin, &made).await;
+    let found = writer(room.id).await.expect("somebody writes");
+    let expected = Recogniser {
+        kind: ConnectionKind::Deepgram,
+        origin: "wss://api.deepgram.com".to_owned(),
+        key: Hidden("dg-key".to_owned()),
+        language: Some("de".to_owned()),
+        model: Some("nova-3".to_owned()),
+        always: false,
+    };
+    assert_eq!(found, expected);
+    assert!(!format!("{found:?}").contains("dg-key"));
+    assert_eq!(writer(vapi).await, None, "Vapi tells it itself");
+
+    let path = format!("/api/connections/{}", made["id"].as_str().unwrap());
+    let set = async |settings: Value| admin.patch(&path, &json!({"settings": settings})).await;
+    let (status, _) = set(json!({"transcribe": "always", "region": "eu"})).await;
+    assert_eq!(status, StatusCode::OK);
+    for call in [room.id, vapi] {
+        let found = writer(call).await.expect("always");
+        assert!(found.always && found.origin == "wss://api.eu.deepgram.com");
+    }
+    let (status, _) = set(json!({"transcribe": "never"})).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(writer(room.id).await, None);
+    for (field, value) in [
+        ("transcribe", json!("now and then")),
+        ("language", json!("en&model=x")),
+        ("region", json!("mars")),
+        ("model", json!(3)),
+    ] {
+        let (status, problem) = set(json!({ field: value })).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem}");
+        assert_eq!(problem["errors"][0]["field"], format!("settings.{field}"));
+    }
 }

@@ -460,12 +460,13 @@ async fn a_policy_is_changed_field_by_field_checked_and_audited() {
     let kept = Kept::new().await;
     let admin = &kept.admin;
     let nothing = json!({"days": null, "legalHold": false, "pauseOnDtmf": false,
-        "resumeAfterSeconds": null, "hasPauseWebhookSecret": false});
+        "resumeAfterSeconds": null, "hasPauseWebhookSecret": false,
+        "redactCards": true, "redactPhones": false});
     assert_eq!(admin.read("/api/retention").await, nothing);
     let secret = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
     kept.policy(
         json!({"days": 30, "pauseOnDtmf": true, "resumeAfterSeconds": 90,
-        "pauseWebhookSecret": secret}),
+        "pauseWebhookSecret": secret, "redactPhones": true}),
     )
     .await;
     assert!(
@@ -480,7 +481,8 @@ async fn a_policy_is_changed_field_by_field_checked_and_audited() {
         .await;
     let policy = admin.read("/api/retention").await;
     let expected = json!({"days": 30, "legalHold": true, "pauseOnDtmf": true,
-        "resumeAfterSeconds": null, "hasPauseWebhookSecret": true});
+        "resumeAfterSeconds": null, "hasPauseWebhookSecret": true,
+        "redactCards": true, "redactPhones": true});
     assert_eq!(policy, expected);
     for (field, value) in [
         ("days", json!(0)),

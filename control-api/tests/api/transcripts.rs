@@ -255,6 +255,7 @@ fn utterance(call: &Held, id: &str, party: Party, text: &str, from: f64, to: f64
         text: text.to_owned(),
         from: at(from),
         to: at(to),
+        confidence: None,
     }
 }
 
@@ -367,4 +368,141 @@ async fn what_is_heard_around_a_pause_or_without_consent_is_not_kept() {
     admin.eventually(&call.path(), next).await;
     let kept = texts(&admin.read(&path).await["segments"]);
     assert!(!kept.contains(&"And on".to_owned()), "{kept:?}");
+}
+
+#[tokio::test]
+async fn numbers_that_are_not_to_be_kept_are_left_out_whoever_tells_them_in_whatever_pieces() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let gateway = world.gateway();
+    let call = gateway.hold("room-1", None);
+    call.known_to(&admin).await;
+    let mut socket = Socket::connect(&world, &admin.token).await;
+    socket.event("initial_state").await;
+    let stream = format!("call:{}", call.id);
+    socket.send("subscribe", json!({ "stream": stream })).await;
+    socket.send("ping", json!({})).await;
+    socket.event("pong").await;
+    let say = |id: &str, party, text: &str, from: f64| {
+        let said = utterance(&call, id, party, text, from, from + 2.0);
+        call.log.send(CallEvent::Said(said));
+    };
+    // in pieces, the agent between them, the last one first complete
+    say("c1", Party::Customer, "It is four one one one 1111", 1.0);
+    socket.event("transcript-update").await;
+    say("a1", Party::Agent, "Yes?", 4.0);
+    socket.event("transcript-update").await;
+    say(
+        "c2",
+        Party::Customer,
+        "1111 1111. Thanks, +49 30 1234567",
+        7.0,
+    );
+    let update = socket.event("transcript-update").await;
+    let expected = [
+        "It is [card number]",
+        "Yes?",
+        "[card number]. Thanks, +49 30 1234567",
+    ];
+    assert_eq!(
+        texts(&update["transcript"]),
+        expected,
+        "what was told before is told anew"
+    );
+    let path = format!("/api/calls/{}/transcript", call.id);
+    assert_eq!(texts(&admin.read(&path).await["segments"]), expected);
+    let signal = |text: &str| {
+        let utterance = utterance(&call, "c3", Party::Customer, text, 10.0, 11.0);
+        let call = call.id;
+        world.fleet.signal(Signal::Saying { call, utterance });
+    };
+    signal("or 5500 0000 0000 0004");
+    let update = socket.event("transcript-update").await;
+    assert_eq!(update["segment"]["text"], "or [card number]");
+}
+
+#[tokio::test]
+async fn a_vendors_transcript_is_kept_without_the_numbers_that_the_policy_names() {
+    let (world, admin) = world().await;
+    let (status, answer) = admin
+        .put("/api/retention", &json!({"redactPhones": true}))
+        .await;
+    assert!(status.is_success(), "{answer}");
+    let mut vapi = VapiCall::new("v-1", clock::wall() - 60_000);
+    deliver(&world, &said(&vapi, "user", "final", "4111 1111", 5_000)).await;
+    deliver(
+        &world,
+        &said(&vapi, "user", "final", "1111 one one one one", 6_000),
+    )
+    .await;
+    deliver(
+        &world,
+        &said(&vapi, "user", "final", "call 030 1234567", 9_000),
+    )
+    .await;
+    let found = admin.read("/api/calls?upstream=vapi").await;
+    let id = found["items"][0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/calls/{id}/transcript");
+    let expected = ["[card number]", "[card number]", "call [phone number]"];
+    assert_eq!(texts(&admin.read(&path).await["segments"]), expected);
+    vapi.lines = vec![
+        "Your card?".into(),
+        "4111-1111-1111-1111".into(),
+        "Thanks".into(),
+    ];
+    deliver(&world, &vapi.report(60_000)).await;
+    let expected = ["Your card?", "[card number]", "Thanks"];
+    assert_eq!(texts(&admin.read(&path).await["segments"]), expected);
+
+    // where the policy says so they are kept
+    let all = json!({"redactCards": false, "redactPhones": false});
+    let (status, _) = admin.put("/api/retention", &all).await;
+    assert!(status.is_success());
+    let vapi = VapiCall::new("v-2", clock::wall() - 60_000);
+    deliver(
+        &world,
+        &said(&vapi, "user", "final", "4111111111111111", 5_000),
+    )
+    .await;
+    let calls = admin.read("/api/calls?upstream=vapi").await;
+    let calls = calls["items"].as_array().unwrap().iter();
+    let mut kept = Vec::new();
+    for call in calls {
+        let path = format!("/api/calls/{}/transcript", call["id"].as_str().unwrap());
+        kept.extend(texts(&admin.read(&path).await["segments"]));
+    }
+    assert!(kept.contains(&"4111111111111111".to_owned()), "{kept:?}");
+}
+
+#[tokio::test]
+async fn a_segment_says_how_it_was_meant_and_how_sure_the_recogniser_is() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let gateway = world.gateway();
+    let call = gateway.hold("room-1", None);
+    call.known_to(&admin).await;
+    for (id, text, from) in [
+        ("c1", "That is not good at all.", 1.0),
+        ("c2", "Thank you, that helps.", 20.0),
+        ("c3", "The number is in the letter.", 40.0),
+    ] {
+        let said = utterance(&call, id, Party::Customer, text, from, from + 2.0);
+        let said = Utterance {
+            confidence: Some(9_500),
+            ..said
+        };
+        call.log.send(CallEvent::Said(said));
+    }
+    let path = format!("/api/calls/{}/transcript", call.id);
+    let all = |found: &Value| {
+        found["segments"]
+            .as_array()
+            .is_some_and(|all| all.len() == 3)
+    };
+    let found = admin.eventually(&path, all).await;
+    let segments = &found["segments"];
+    assert_eq!(segments[0]["sentiment"], "negative");
+    assert_eq!(segments[1]["sentiment"], "positive");
+    assert_eq!(segments[2]["sentiment"], Value::Null);
+    assert_eq!(segments[0]["confidence"], json!(0.95));
 }

@@ -360,7 +360,7 @@ async fn a_call_on_retell_is_tracked_live() {
     assert_eq!(
         segments[1],
         json!({"id": "s1", "party": "customer", "text": "I want to cancel.",
-        "final": true, "startMs": 3000, "endMs": 5500})
+        "final": true, "startMs": 3000, "endMs": 5500, "sentiment": "negative"})
     );
 }
 

@@ -106,6 +106,10 @@ export interface Retention {
   resumeAfterSeconds: number | null;
   /** Whether the pause webhook has a secret, which is never shown. */
   hasPauseWebhookSecret: boolean;
+  /** Numbers of cards are left out of transcripts before they are kept. */
+  redactCards: boolean;
+  /** The same with numbers of telephones. */
+  redactPhones: boolean;
 }
 
 /** A policy to be set. A secret that is left out stays as it is; `null` turns the webhook off. */

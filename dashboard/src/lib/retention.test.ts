@@ -8,6 +8,8 @@ const policy = (over: Partial<Retention> = {}): Retention => ({
   pauseOnDtmf: false,
   resumeAfterSeconds: null,
   hasPauseWebhookSecret: false,
+  redactCards: true,
+  redactPhones: false,
   ...over,
 });
 const form = (over: Partial<RetentionForm> = {}) => read({ ...formOf(policy()), ...over });
@@ -18,6 +20,7 @@ test("a form that nobody touched means the policy it was made of", () => {
     policy({ days: null }),
     policy({ legalHold: true, pauseOnDtmf: true, resumeAfterSeconds: 60 }),
     policy({ hasPauseWebhookSecret: true }),
+    policy({ redactCards: false, redactPhones: true }),
   ]) {
     const change: Partial<Retention> = { ...each };
     delete change.hasPauseWebhookSecret;

@@ -37,6 +37,8 @@ export interface RetentionForm {
   /** A new secret; empty: the one there is stays. */
   secret: string;
   hasSecret: boolean;
+  redactCards: boolean;
+  redactPhones: boolean;
 }
 
 /** The form for a policy. */
@@ -51,6 +53,8 @@ export function formOf(retention: Retention): RetentionForm {
     webhook: retention.hasPauseWebhookSecret,
     secret: "",
     hasSecret: retention.hasPauseWebhookSecret,
+    redactCards: retention.redactCards,
+    redactPhones: retention.redactPhones,
   };
 }
 
@@ -87,6 +91,8 @@ export function read(form: RetentionForm): { change: RetentionChange } | { error
       legalHold: form.legalHold,
       pauseOnDtmf: form.pauseOnDtmf,
       resumeAfterSeconds: resume,
+      redactCards: form.redactCards,
+      redactPhones: form.redactPhones,
       ...(secret === undefined ? {} : { pauseWebhookSecret: secret }),
     },
   };

@@ -5,6 +5,7 @@ use std::time::Instant;
 use sidetone_room::{Text, Transcription};
 
 use super::{Ongoing, Tap};
+use crate::recognise::Told;
 use crate::sink::{Carrier, Version};
 
 const SEGMENT: &str = "lk.segment_id";
@@ -26,6 +27,8 @@ impl Tap {
             id: attribute(SEGMENT).unwrap_or(&text.id),
             text: &text.text,
             is_final,
+            span: None,
+            confidence: None,
         };
         let Some(speaker) = self.speaker(&text.from, track) else {
             return;
@@ -56,9 +59,24 @@ impl Tap {
                 id: &segment.id,
                 text: &segment.text,
                 is_final: segment.last,
+                span: None,
+                confidence: None,
             };
             live.handle_version(&version, now, &self.shard.shared);
         }
+    }
+
+    /// What the recogniser of a party's sound understood.
+    pub(super) fn handle_told(&mut self, told: Told, now: Instant) {
+        let Some(Ongoing { live, .. }) = &mut self.ongoing else {
+            return;
+        };
+        let speaker = match &told {
+            Told::Said(said) => live.source.sid_in(said.lane),
+            Told::Trouble { .. } => None,
+        };
+        let speaker = speaker.and_then(|sid| self.life.owner_of(sid));
+        live.handle_told(told, speaker, now, &self.shard.shared);
     }
 
     /// Who said it: whose track it is, or else whoever it is said of.

@@ -2,12 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use sidetone_codec::{OpusDecoder, g711, level, pcm};
+use sidetone_codec::level;
 use sidetone_fleet::Fleet;
-use sidetone_media::{Codec, Packet};
 use sidetone_room::Speaker;
 use sidetone_wire::{CallId, Levels, Party, Signal};
-use tracing::debug;
 
 /// Finer levels are measured for so long after somebody last asked for them.
 const WATCHED_FOR: Duration = Duration::from_mins(1);
@@ -32,8 +30,6 @@ pub(crate) struct Level {
 /// Measures one lane.
 struct Meter {
     party: Party,
-    /// Made with the first packet that needs it.
-    opus: Option<OpusDecoder>,
     peak: f32,
     shown: f32,
 }
@@ -80,8 +76,13 @@ impl Level {
         self.meters.clear();
     }
 
-    /// Measures a packet while somebody looks.
-    pub(crate) fn write(&mut self, lane: usize, party: Party, packet: &Packet) {
+    /// Whether somebody looks.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watched_until.is_some()
+    }
+
+    /// Measures sound while somebody looks.
+    pub(crate) fn write(&mut self, lane: usize, party: Party, sound: &[i16]) {
         if self.watched_until.is_none() {
             return;
         }
@@ -91,12 +92,11 @@ impl Level {
         let meter = &mut self.meters[lane];
         let meter = meter.get_or_insert_with(|| Meter {
             party,
-            opus: None,
             peak: 0.0,
             shown: 0.0,
         });
         meter.party = party;
-        meter.measure(packet);
+        meter.peak = meter.peak.max(level(sound));
     }
 
     /// Tells what changed; called at most four times a second.
@@ -153,30 +153,6 @@ impl Level {
 }
 
 impl Meter {
-    fn measure_opus(&mut self, payload: &[u8]) -> f32 {
-        if self.opus.is_none() {
-            match OpusDecoder::new() {
-                Ok(opus) => self.opus = Some(opus),
-                Err(error) => debug!(%error, "no decoder for a meter"),
-            }
-        }
-        let decoded = self
-            .opus
-            .as_mut()
-            .map(|opus| opus.decode(payload).map(level));
-        decoded.and_then(Result::ok).unwrap_or_default()
-    }
-
-    fn measure(&mut self, packet: &Packet) {
-        let loudness = match packet.codec {
-            Codec::Opus => self.measure_opus(&packet.payload),
-            Codec::Pcmu => level(&g711::decode_ulaw_all(&packet.payload)),
-            Codec::Pcma => level(&g711::decode_alaw_all(&packet.payload)),
-            Codec::Linear16(_) => level(&pcm::from_bytes(&packet.payload)),
-        };
-        self.peak = self.peak.max(loudness);
-    }
-
     fn tick(&mut self) {
         self.shown = self.peak.max(self.shown * DECAY);
         if self.shown < 0.001 {
@@ -189,7 +165,7 @@ impl Meter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sidetone_media::{MediaTime, TrackId};
+    use sidetone_codec::OpusDecoder;
     use sidetone_service::clock;
     use sidetone_testkit::Tone;
     use sidetone_wire::Timestamp;
@@ -260,20 +236,11 @@ mod tests {
         let (mut level, mut signals) = level();
         let now = clock::now();
         let mut tone = Tone::new(440.0, -6.0).unwrap();
+        let mut opus = OpusDecoder::new().unwrap();
         let mut speak = |level: &mut Level| {
             for payload in tone.packets(12).unwrap() {
-                let packet = Packet {
-                    track: TrackId(0),
-                    ssrc: 1,
-                    seq: 1,
-                    at: MediaTime::ZERO,
-                    codec: Codec::Opus,
-                    marker: false,
-                    level_dbov: None,
-                    payload: payload.into(),
-                    arrived: now,
-                };
-                level.write(0, Party::Agent, &packet);
+                let sound = opus.decode(&payload).unwrap();
+                level.write(0, Party::Agent, sound);
             }
         };
         speak(&mut level);

@@ -137,11 +137,16 @@ impl Proxy {
             .any(|ear| ear.monitor.user == user && !ear.feeder.is_over())
     }
 
-    /// Somebody said something.
-    pub(crate) fn write(&mut self, lane: usize, party: Party, packet: &Packet) {
+    /// Whether anybody listens.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.playing.is_some()
+    }
+
+    /// Somebody said something: a packet and its sound.
+    pub(crate) fn write(&mut self, lane: usize, party: Party, packet: &Packet, sound: &[i16]) {
         if let Some(playing) = &mut self.playing {
             let now = playing.at(packet.arrived);
-            playing.mixer.write(lane, party, packet, now);
+            playing.mixer.write(lane, party, packet.at, sound, now);
         }
     }
 

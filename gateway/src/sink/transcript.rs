@@ -4,9 +4,12 @@
 //! older kind. A speaker who has streams is heard by them alone, and what came in packets before
 //! the first stream is the same as what that stream says, so that nothing is said twice.
 //!
+//! The tenant's own recogniser may write, too. Where agents tell a speaker's words, these are the
+//! words; the recogniser's are, where it leads.
+//!
 //! An utterance comes in versions. Those that may still change are passed on and kept by nobody;
-//! the final one is kept. When it was said is not told: it began about when its first words came,
-//! and after what was final by then, as people speak in turn.
+//! the final one is kept. When it was said agents do not tell: it began about when its first words
+//! came, and after what was final by then, as people speak in turn.
 //!
 //! **Invariant**: what was recognised in a pause goes nowhere, and what was open when the pause
 //! began is final as it was then.
@@ -39,6 +42,22 @@ pub(crate) enum Carrier {
     Stream,
     /// In a packet of the older kind.
     Packet,
+    /// From the tenant's own recogniser.
+    Recogniser,
+    /// The same, whose word counts above all others.
+    Leader,
+}
+
+impl Carrier {
+    /// A speaker is heard by the best that tells their words.
+    const fn rank(self) -> u8 {
+        match self {
+            Self::Recogniser => 0,
+            Self::Packet => 1,
+            Self::Stream => 2,
+            Self::Leader => 3,
+        }
+    }
 }
 
 /// What somebody said, as it is understood by now.
@@ -53,6 +72,10 @@ pub(crate) struct Version<'a> {
     /// The whole text.
     pub(crate) text: &'a str,
     pub(crate) is_final: bool,
+    /// When it was said, where that is known.
+    pub(crate) span: Option<(MediaTime, MediaTime)>,
+    /// How sure the recogniser is, in ten-thousandths.
+    pub(crate) confidence: Option<u16>,
 }
 
 /// What is to be told.
@@ -64,6 +87,7 @@ pub(crate) struct Saying {
     pub(crate) is_final: bool,
     pub(crate) from: MediaTime,
     pub(crate) to: MediaTime,
+    pub(crate) confidence: Option<u16>,
 }
 
 /// See the module.
@@ -77,7 +101,8 @@ pub(crate) struct Transcript {
 #[derive(Debug)]
 struct Speaker {
     name: String,
-    has_streams: bool,
+    /// The rank of the best carrier that told their words.
+    best: u8,
     utterances: VecDeque<Utterance>,
 }
 
@@ -93,6 +118,7 @@ struct Utterance {
     closed: bool,
     from: MediaTime,
     to: MediaTime,
+    confidence: Option<u16>,
     told: Option<MediaTime>,
 }
 
@@ -120,11 +146,11 @@ impl Transcript {
             }
             None => return None,
         };
-        if version.carrier == Carrier::Packet && speaker.has_streams {
+        if version.carrier.rank() < speaker.best {
             return None;
         }
         let utterance = speaker.find(version, self.end, at);
-        speaker.has_streams |= version.carrier == Carrier::Stream;
+        speaker.best = version.carrier.rank();
         let utterance = &mut speaker.utterances[utterance];
         let saying = if open {
             utterance.take(version, at)
@@ -151,7 +177,7 @@ impl Speaker {
     fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
-            has_streams: false,
+            best: 0,
             utterances: VecDeque::new(),
         }
     }
@@ -163,7 +189,7 @@ impl Speaker {
         if let Some(known) = self.utterances.iter().position(named) {
             return known;
         }
-        if version.carrier == Carrier::Stream
+        if version.carrier != Carrier::Recogniser
             && let Some(same) = self.same(version, at)
         {
             self.utterances[same].also = Some(version.id.to_owned());
@@ -173,6 +199,7 @@ impl Speaker {
             self.utterances.pop_front();
         }
         let took = version.text.chars().count() as u64 * CHARACTER;
+        let guessed = (at - took).max(end).min(at);
         self.utterances.push_back(Utterance {
             id: version.id.to_owned(),
             also: None,
@@ -180,18 +207,21 @@ impl Speaker {
             party: version.party,
             text: String::new(),
             closed: false,
-            from: (at - took).max(end).min(at),
-            to: at,
+            from: version.span.map_or(guessed, |(from, _)| from),
+            to: version.span.map_or(at, |(_, to)| to),
+            confidence: None,
             told: None,
         });
         self.utterances.len() - 1
     }
 
-    /// What came in packets, and is what a stream says now: the first one that begins alike, or
-    /// the one that is open.
+    /// What came in a lesser carrier, and is what a better one says now: the first one that begins
+    /// alike, or the one that is open.
     fn same(&self, version: &Version<'_>, at: MediaTime) -> Option<usize> {
         let waits = |one: &Utterance| {
-            one.carrier == Carrier::Packet && one.also.is_none() && at.since(one.to) <= SAME_WITHIN
+            one.carrier.rank() < version.carrier.rank()
+                && one.also.is_none()
+                && at.since(one.to) <= SAME_WITHIN
         };
         let alike = |one: &Utterance| waits(one) && begin_alike(&one.text, version.text);
         let open = |one: &Utterance| waits(one) && !one.closed;
@@ -209,21 +239,28 @@ impl Utterance {
         let text: String = version.text.trim().chars().take(TEXT_MAX).collect();
         if version.is_final {
             if !text.is_empty() {
-                self.text = text;
-                self.to = at;
+                self.grow(version, text, at);
             }
             return self.close();
         }
         if text.is_empty() || text == self.text {
             return None;
         }
-        self.text = text;
-        self.to = at;
+        self.grow(version, text, at);
         if self.told.is_some_and(|told| at.since(told) < INTERIM_EVERY) {
             return None;
         }
         self.told = Some(at);
         Some(self.saying(false))
+    }
+
+    fn grow(&mut self, version: &Version<'_>, text: String, at: MediaTime) {
+        self.text = text;
+        self.confidence = version.confidence;
+        match version.span {
+            Some((from, to)) => (self.from, self.to) = (from, to.max(from)),
+            None => self.to = at.max(self.from),
+        }
     }
 
     /// Its text is final; nothing is told of one that has none, or is closed.
@@ -241,6 +278,7 @@ impl Utterance {
             is_final,
             from: self.from,
             to: self.to,
+            confidence: self.confidence,
         }
     }
 }
@@ -272,10 +310,12 @@ mod tests {
             id,
             text,
             is_final,
+            span: None,
+            confidence: None,
         }
     }
 
-    use Carrier::{Packet, Stream};
+    use Carrier::{Packet, Recogniser, Stream};
 
     /// What is told of versions that come 300 ms apart.
     fn told(versions: &[Version<'_>]) -> Vec<Saying> {
@@ -345,6 +385,39 @@ mod tests {
         // one of them alone is heard, too
         assert_eq!(finals(&told(&packet)), ["Hello there", "Bye"]);
         assert_eq!(finals(&told(&stream)), ["Hello there", "Bye"]);
+    }
+
+    #[test]
+    fn what_the_recogniser_understood_before_the_agent_told_it_is_said_once() {
+        let sayings = told(&[
+            version(Recogniser, "r-0", "it is", false),
+            version(Recogniser, "r-0", "it is late", true),
+            version(Recogniser, "r-1", "or", false),
+            version(Stream, "s1", "It is late.", true),
+            version(Recogniser, "r-1", "or not", true),
+            version(Stream, "s2", "Or not.", true),
+        ]);
+        assert_eq!(finals(&sayings), ["it is late", "Or not."]);
+        let leads = told(&[
+            version(Stream, "s1", "It is late", true),
+            version(Carrier::Leader, "r-0", "It is late.", true),
+            version(Stream, "s2", "Well", true),
+            version(Carrier::Leader, "r-1", "Well.", true),
+        ]);
+        assert_eq!(finals(&leads), ["It is late", "Well."]);
+    }
+
+    #[test]
+    fn what_is_known_of_when_it_was_said_is_told() {
+        let spoken = Version {
+            span: Some((at(400), at(900))),
+            confidence: Some(9_000),
+            ..version(Recogniser, "r-0", "Yes", true)
+        };
+        let said = Transcript::default().handle(&spoken, at(1_500), true);
+        let said = said.unwrap();
+        assert_eq!((said.from, said.to), (at(400), at(900)));
+        assert_eq!(said.confidence, Some(9_000));
     }
 
     #[test]

@@ -47,6 +47,12 @@ impl Livekit {
         self.tracks.iter_mut().find(|track| track.sid == sid)
     }
 
+    /// The track in a lane.
+    pub(crate) fn sid_in(&self, lane: usize) -> Option<&str> {
+        let found = self.tracks.iter().find(|track| track.lane == lane);
+        found.map(|track| track.sid.as_str())
+    }
+
     /// An id for the next track.
     pub(crate) fn next_id(&mut self) -> TrackId {
         self.next += 1;

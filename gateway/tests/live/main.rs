@@ -13,6 +13,7 @@ mod feeds;
 mod hearing;
 mod keeping;
 mod peers;
+mod recognising;
 mod sockets;
 mod streams;
 mod tapping;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sidetone_codec::OpusDecoder;
 use sidetone_service::clock;
-use sidetone_simulate::listen::{Encoding, Listening, Manner, Stall, Tones};
+use sidetone_simulate::listen::{Encoding, Listening, Manner, Sound, Stall, Tones};
 use sidetone_testkit::{LivekitServer, level_dbfs, wait_for, wait_some};
 use sidetone_wire::{
     CallEvent, CallId, Command, Hidden, Party, Reply, Signal, Socket, Timestamp, Upstream,
@@ -32,7 +32,11 @@ pub(crate) struct Vendor {
 
 impl Vendor {
     pub(crate) async fn start(manner: Manner) -> Self {
-        let listening = Listening::start(TONES, manner).await.unwrap();
+        Self::saying(TONES, manner).await
+    }
+
+    pub(crate) async fn saying(sound: impl Sound, manner: Manner) -> Self {
+        let listening = Listening::start(sound, manner).await.unwrap();
         Self {
             call: CallId(clock::new_id()),
             listening,

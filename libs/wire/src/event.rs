@@ -55,6 +55,9 @@ pub struct Utterance {
     pub from: Timestamp,
     /// When it ended, about.
     pub to: Timestamp,
+    /// How sure the recogniser is, in ten-thousandths.
+    #[serde(default)]
+    pub confidence: Option<u16>,
 }
 
 impl std::fmt::Debug for Utterance {

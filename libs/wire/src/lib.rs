@@ -66,8 +66,8 @@ pub use people::{
 };
 pub use preferences::{Layout, Preferences, Theme};
 pub use recording::{
-    Backlog, Booked, Booking, Channel, Gap, GapReason, Manifest, MediaFile, Pause, Recording,
-    RecordingRule, RecordingSource, SpoolClaim, TakeState, WrappedKey,
+    Backlog, Booked, Booking, Channel, Gap, GapReason, Manifest, MediaFile, Pause, Recogniser,
+    Recording, RecordingRule, RecordingSource, SpoolClaim, TakeState, WrappedKey,
 };
 pub use session::{Me, Role};
 pub use subscription::{

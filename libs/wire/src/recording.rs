@@ -5,7 +5,7 @@ use ts_rs::TS;
 use utoipa::ToSchema;
 
 use crate::call::words;
-use crate::{CallId, Party, RecordingId, Timestamp};
+use crate::{CallId, ConnectionKind, Hidden, Party, RecordingId, Timestamp};
 
 words! {
     /// Where a take stands.
@@ -180,6 +180,26 @@ pub struct RecordingRule {
     pub paused_by: Option<String>,
     /// The tenant's rule: a DTMF digit pauses.
     pub pause_on_dtmf: bool,
+    /// Who writes down what is said, if anybody is to.
+    #[serde(default)]
+    pub recogniser: Option<Recogniser>,
+}
+
+/// A tenant's account at somebody who recognises speech.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recogniser {
+    /// Deepgram, AssemblyAI or OpenAI.
+    pub kind: ConnectionKind,
+    /// Scheme and host of what is dialled.
+    pub origin: String,
+    /// The account's key.
+    pub key: Hidden,
+    /// The language that is spoken, as the provider names it; `None`: what it takes by default.
+    pub language: Option<String>,
+    /// The provider's model; `None`: the one that is known to fit calls.
+    pub model: Option<String>,
+    /// Its word counts also where somebody else tells what is said.
+    pub always: bool,
 }
 
 /// A spool folder that asks to be used.

@@ -21,7 +21,7 @@ interface Props {
   tenant: string;
 }
 
-/** How long recordings are kept, and what pauses them. */
+/** How long recordings are kept, what pauses them, and what is left out of transcripts. */
 export function RecordingSettings({ saved, tenant }: Props) {
   const save = useSetRetention();
   const [form, setForm] = useState(() => formOf(saved));
@@ -172,6 +172,26 @@ function Pausing({ form, errors, set }: PartProps) {
         onChange={(webhook) => set({ webhook })}
       />
       {form.webhook && <Secret form={form} errors={errors} set={set} />}
+      <Redacting form={form} errors={errors} set={set} />
+    </>
+  );
+}
+
+function Redacting({ form, set }: PartProps) {
+  return (
+    <>
+      <Toggle
+        name="Leave card numbers out of transcripts"
+        text="In digits or in words, before a transcript is stored. The recording is not changed: pause it."
+        checked={form.redactCards}
+        onChange={(redactCards) => set({ redactCards })}
+      />
+      <Toggle
+        name="Leave phone numbers out of transcripts"
+        text="The same for numbers of telephones."
+        checked={form.redactPhones}
+        onChange={(redactPhones) => set({ redactPhones })}
+      />
     </>
   );
 }

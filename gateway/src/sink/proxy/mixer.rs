@@ -6,10 +6,9 @@
 
 use std::collections::VecDeque;
 
-use sidetone_codec::{OpusDecoder, Resampler, SAMPLE_RATE_HZ, g711, limit, pcm};
-use sidetone_media::{Codec, MediaTime, Packet};
+use sidetone_codec::limit;
+use sidetone_media::MediaTime;
 use sidetone_wire::Party;
-use tracing::debug;
 
 /// Samples of one side of a frame.
 pub(super) const FRAME_SAMPLES: usize = 960;
@@ -42,22 +41,8 @@ pub(super) struct Mixer {
     /// By how much everything was early, since when.
     spare: u64,
     since: MediaTime,
-    /// By lane.
-    tracks: Vec<Option<Track>>,
-}
-
-/// What is to be known of a lane.
-struct Track {
-    codec: Codec,
-    decoder: Decoder,
-    /// Where its sound ends.
-    end: MediaTime,
-}
-
-enum Decoder {
-    /// `None`: libopus refused, which was said.
-    Opus(Option<Box<OpusDecoder>>),
-    Pcm(Option<Box<Resampler>>),
+    /// Where each lane's sound ends.
+    ends: Vec<Option<MediaTime>>,
 }
 
 impl Mixer {
@@ -68,33 +53,36 @@ impl Mixer {
             late: LATE_AT_LEAST,
             spare: u64::MAX,
             since: at,
-            tracks: Vec::new(),
+            ends: Vec::new(),
         }
     }
 
-    /// Somebody said something; it is `now`.
-    pub(super) fn write(&mut self, lane: usize, party: Party, packet: &Packet, now: MediaTime) {
-        if self.tracks.len() <= lane {
-            self.tracks.resize_with(lane + 1, || None);
+    /// Somebody said something at `at`; it is `now`.
+    pub(super) fn write(
+        &mut self,
+        lane: usize,
+        party: Party,
+        at: MediaTime,
+        sound: &[i16],
+        now: MediaTime,
+    ) {
+        if self.ends.len() <= lane {
+            self.ends.resize(lane + 1, None);
         }
-        let known = self.tracks[lane].take();
-        let known = known.filter(|track| track.codec == packet.codec);
-        let mut track = known.unwrap_or_else(|| Track::new(packet));
-        let sound = track.decoder.decode(packet);
-        let mut at = packet.at;
-        if at.since(track.end).max(track.end.since(at)) <= FOLLOWS {
-            at = track.end;
+        let end = self.ends[lane].unwrap_or(at);
+        let mut at = at;
+        if at.since(end).max(end.since(at)) <= FOLLOWS {
+            at = end;
         }
-        // what overlaps with what the track said before is left out
-        let skip = usize::try_from(track.end.since(at)).unwrap_or(usize::MAX);
+        // what overlaps with what the lane said before is left out
+        let skip = usize::try_from(end.since(at)).unwrap_or(usize::MAX);
         let sound = sound.get(skip..).unwrap_or_default();
-        at = at.max(track.end);
+        at = at.max(end);
         if !sound.is_empty() && at <= now.max(self.next) + AHEAD {
             self.make_room(at, now);
             self.put(at, party, sound);
-            track.end = at + sound.len() as u64;
+            self.ends[lane] = Some(at + sound.len() as u64);
         }
-        self.tracks[lane] = Some(track);
     }
 
     /// When the next frame leaves.
@@ -200,77 +188,17 @@ fn add(there: i16, more: i16) -> i16 {
     }
 }
 
-impl Track {
-    fn new(packet: &Packet) -> Self {
-        let resampler = |rate_hz| {
-            let other = rate_hz != SAMPLE_RATE_HZ;
-            other.then(|| Box::new(Resampler::new(rate_hz)))
-        };
-        let decoder = match packet.codec {
-            Codec::Opus => {
-                let opus = OpusDecoder::new();
-                let opus = opus.inspect_err(|error| debug!(%error, "a track cannot be decoded"));
-                Decoder::Opus(opus.ok().map(Box::new))
-            }
-            Codec::Pcmu | Codec::Pcma | Codec::Linear16(_) => {
-                Decoder::Pcm(resampler(packet.codec.clock_rate().hz()))
-            }
-        };
-        Self {
-            codec: packet.codec,
-            decoder,
-            end: packet.at,
-        }
-    }
-}
-
-impl Decoder {
-    /// The packet's sound at 48 kHz; empty if it is none.
-    fn decode(&mut self, packet: &Packet) -> Vec<i16> {
-        let sound = match packet.codec {
-            Codec::Opus => Vec::new(),
-            Codec::Pcmu => g711::decode_ulaw_all(&packet.payload),
-            Codec::Pcma => g711::decode_alaw_all(&packet.payload),
-            Codec::Linear16(_) => pcm::from_bytes(&packet.payload),
-        };
-        match self {
-            Self::Opus(Some(opus)) => match opus.decode(&packet.payload) {
-                Ok(sound) => sound.to_vec(),
-                Err(error) => {
-                    debug!(%error, "a packet is not heard");
-                    Vec::new()
-                }
-            },
-            Self::Opus(None) => Vec::new(),
-            Self::Pcm(Some(resampler)) => resampler.push(&sound),
-            Self::Pcm(None) => sound,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sidetone_media::{ClockRate, TrackId};
-    use sidetone_service::clock;
 
     fn at(ms: u64) -> MediaTime {
         MediaTime::from_samples(ms * MS)
     }
 
-    /// 20 ms of a level, at 48 kHz.
-    fn packet(at: MediaTime, level: i16) -> Packet {
-        Packet {
-            track: TrackId(0),
-            ssrc: 1,
-            seq: 0,
-            at,
-            codec: Codec::Linear16(ClockRate::new(48_000).unwrap()),
-            marker: false,
-            level_dbov: None,
-            payload: pcm::to_bytes(&[level; FRAME_SAMPLES]).into(),
-            arrived: clock::now(),
-        }
+    /// 20 ms of a level.
+    const fn sound(level: i16) -> [i16; FRAME_SAMPLES] {
+        [level; FRAME_SAMPLES]
     }
 
     /// Everything that leaves up to a moment.
@@ -286,7 +214,7 @@ mod tests {
         let parties = [Party::Customer, Party::Agent, Party::Supervisor];
         for (n, party) in parties.into_iter().enumerate() {
             let from = at(n as u64 * 20);
-            mixer.write(n, party, &packet(from, 1_000), from);
+            mixer.write(n, party, from, &sound(1_000), from);
         }
         let heard = left(&mut mixer, at(120));
         assert_eq!(heard.len(), 60 * MS as usize);
@@ -313,12 +241,7 @@ mod tests {
         let mut heard = Vec::new();
         for n in 0..150 {
             // spoken 300 ms before it comes
-            mixer.write(
-                0,
-                Party::Agent,
-                &packet(at(n * 20), 1_000),
-                at(n * 20 + 300),
-            );
+            mixer.write(0, Party::Agent, at(n * 20), &sound(1_000), at(n * 20 + 300));
             let sound = left(&mut mixer, at(n * 20 + 300));
             if n > 1 {
                 heard.extend(sound);
@@ -332,15 +255,14 @@ mod tests {
     #[test]
     fn what_comes_later_than_anybody_waits_is_not_heard_and_moves_nothing() {
         let mut mixer = Mixer::new(at(10_000));
-        mixer.write(0, Party::Agent, &packet(at(2_000), 1_000), at(10_000));
+        mixer.write(0, Party::Agent, at(2_000), &sound(1_000), at(10_000));
         assert!(
             left(&mut mixer, at(13_000))
                 .iter()
                 .all(|pair| *pair == [0, 0])
         );
         assert_eq!(mixer.late, LATE_AT_LEAST);
-        let far = packet(at(600_000), 1_000);
-        mixer.write(0, Party::Agent, &far, at(13_000));
+        mixer.write(0, Party::Agent, at(600_000), &sound(1_000), at(13_000));
         assert!(
             mixer.sound.len() <= 2 * AHEAD as usize,
             "{}",
@@ -352,12 +274,12 @@ mod tests {
     fn what_came_late_once_is_not_waited_for_for_ever() {
         let mut mixer = Mixer::new(at(0));
         left(&mut mixer, at(600));
-        mixer.write(0, Party::Agent, &packet(at(100), 1_000), at(600));
+        mixer.write(0, Party::Agent, at(100), &sound(1_000), at(600));
         let waits = mixer.late;
         assert!(waits > 400 * MS, "{waits}");
         for n in 30..2_000 {
             let now = at(n * 20);
-            mixer.write(0, Party::Agent, &packet(now, 10), now);
+            mixer.write(0, Party::Agent, now, &sound(10), now);
             left(&mut mixer, now);
         }
         assert!(mixer.late < waits / 2, "{} of {waits}", mixer.late);
@@ -369,7 +291,7 @@ mod tests {
         let mut mixer = Mixer::new(at(0));
         for from in [0, 960, 1_800, 2_700, 3_800, 4_300] {
             let from = MediaTime::from_samples(from);
-            mixer.write(0, Party::Customer, &packet(from, 1_000), from);
+            mixer.write(0, Party::Customer, from, &sound(1_000), from);
         }
         let heard = left(&mut mixer, at(200));
         assert!(heard.iter().all(|pair| pair[0] == 0 || pair[0] == 1_000));
@@ -379,7 +301,7 @@ mod tests {
     fn two_of_a_party_are_heard_together_and_never_clipped() {
         let mut mixer = Mixer::new(at(0));
         for lane in 0..2 {
-            mixer.write(lane, Party::Customer, &packet(at(0), 30_000), at(0));
+            mixer.write(lane, Party::Customer, at(0), &sound(30_000), at(0));
         }
         let heard = left(&mut mixer, at(80));
         assert!(heard.iter().all(|pair| pair[0] > 30_000 && pair[1] == 0));

@@ -16,10 +16,13 @@ const OBJECT_STORES: &[&str] = &[
 /// The most redirects that any policy follows.
 pub const MAX_REDIRECTS: u8 = 3;
 
-/// A vendor whose URLs arrive from outside, and the hosts they may name.
+/// A vendor that is dialled, and the hosts that its URLs may name.
 const VENDORS: &[(&str, &[&str])] = &[
+    ("assemblyai", &[".assemblyai.com"]),
     ("bland", &[".bland.ai"]),
+    ("deepgram", &[".deepgram.com"]),
     ("elevenlabs", &[".elevenlabs.io"]),
+    ("openai", &["api.openai.com"]),
     ("plivo", &[".plivo.com"]),
     // its recordings lie in a bucket and behind a distribution of its own
     (
