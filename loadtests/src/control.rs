@@ -1,5 +1,5 @@
-//! What the control plane carries: webhooks into PostgreSQL, dashboards beside changing calls,
-//! figures and lists over very many calls. The control plane is a process of its own, and so are
+//! What the control plane carries: webhooks into PostgreSQL, dashboards beside changing calls, what
+//! is said in many calls, figures and lists over very many calls. The control plane is a process of its own, and so are
 //! the dashboards; databases are real and keep what is committed on the disk.
 
 mod dashboards;
@@ -8,6 +8,7 @@ mod ingest;
 mod plane;
 mod queries;
 mod seed;
+mod transcripts;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -21,7 +22,7 @@ pub(crate) struct Control {
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "ingest,dashboards,queries"
+        default_value = "ingest,dashboards,transcripts,queries"
     )]
     parts: Vec<Part>,
     /// Dashboards that are connected.
@@ -39,6 +40,7 @@ pub(crate) struct Control {
 enum Part {
     Ingest,
     Dashboards,
+    Transcripts,
     Queries,
 }
 
@@ -53,6 +55,7 @@ impl Control {
                 Part::Dashboards => {
                     runtime.block_on(Box::pin(dashboards::run(self.clients, self.seconds)))?;
                 }
+                Part::Transcripts => runtime.block_on(Box::pin(transcripts::run(self.seconds)))?,
                 Part::Queries => runtime.block_on(Box::pin(queries::run(self.calls)))?,
             }
         }

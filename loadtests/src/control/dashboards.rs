@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sidetone_service::{clock, files};
 use sidetone_testkit::{PostgresOptions, PostgresServer};
-use sidetone_wire::Timestamp;
+use sidetone_wire::{CallId, Timestamp};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio_tungstenite::tungstenite::Message;
@@ -19,7 +19,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::http::Client;
 use super::percentile;
-use super::plane::Running;
+use super::plane::{Running, moment_in};
 use crate::child::{Child, questions, say};
 use crate::process::Usage;
 
@@ -42,13 +42,24 @@ pub(crate) struct Dashboards {
 }
 
 #[derive(Serialize, Deserialize)]
-enum Question {
+pub(super) enum Question {
     /// Connects so many clients with each token. Answered with their number.
     Connect { tokens: Vec<String>, each: usize },
     /// Counts anew from now on.
     Reset,
     /// [`Counted`].
     Counted,
+    /// Connects a client that reads along in these calls. Answered with how many do.
+    Read { token: String, calls: Vec<CallId> },
+    /// [`Read`].
+    HasRead,
+}
+
+/// How late those who read along got what was said.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Read {
+    pub(super) versions_ms: Vec<f64>,
+    pub(super) finals_ms: Vec<f64>,
 }
 
 /// What all clients together were sent.
@@ -59,6 +70,7 @@ struct Counted {
     bytes: u64,
     /// From a message's time to its arrival.
     late_ms: Vec<f64>,
+    read: Read,
 }
 
 type Shared = Arc<Mutex<Counted>>;
@@ -166,6 +178,18 @@ impl Dashboards {
                     connected.to_string()
                 }
                 Question::Counted => serde_json::to_string(&*lock(&shared))?,
+                Question::Read { token, calls } => {
+                    let mut socket = greet(&address, &token).await?;
+                    for call in calls {
+                        let stream = json!({"stream": format!("call:{call}")});
+                        let subscribe = format!("42{}", json!(["subscribe", stream]));
+                        socket.send(Message::text(subscribe)).await?;
+                    }
+                    lock(&shared).connected += 1;
+                    tokio::spawn(read(socket, shared.clone()));
+                    lock(&shared).connected.to_string()
+                }
+                Question::HasRead => serde_json::to_string(&lock(&shared).read)?,
             };
             say(&answer);
         }
@@ -248,6 +272,31 @@ async fn listen(mut socket: WebSocketStream<TcpStream>, shared: Shared) {
             counted.messages += 1;
             counted.bytes += text.len() as u64;
             counted.late_ms.extend(late.ok());
+        }
+    }
+    lock(&shared).connected -= 1;
+}
+
+/// Reads along until the connection ends.
+async fn read(mut socket: WebSocketStream<TcpStream>, shared: Shared) {
+    while let Some(Ok(message)) = socket.next().await {
+        let Message::Text(text) = message else {
+            continue;
+        };
+        if text.as_str() == "2" {
+            if socket.send(Message::text("3")).await.is_err() {
+                break;
+            }
+        } else if text.starts_with("42[\"transcript-update\"")
+            && let Some(at) = moment_in(&text)
+        {
+            let late_ms = (clock::wall() - at) as f64;
+            let read = &mut lock(&shared).read;
+            if text.contains("\"final\":false") {
+                read.versions_ms.push(late_ms);
+            } else {
+                read.finals_ms.push(late_ms);
+            }
         }
     }
     lock(&shared).connected -= 1;

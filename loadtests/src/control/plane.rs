@@ -11,7 +11,9 @@ use sidetone_service::config::Input;
 use sidetone_service::ops::Readiness;
 use sidetone_service::{Lifecycle, Settings, clock, files};
 use sidetone_vault::{Keyring, Store};
-use sidetone_wire::{CallEvent, CallFacts, CallId, Direction, Timestamp, Upstream};
+use sidetone_wire::{
+    CallEvent, CallFacts, CallId, Direction, Party, Signal, Timestamp, Upstream, Utterance,
+};
 
 use super::http::Client;
 use crate::child::{Child, questions, say};
@@ -22,6 +24,10 @@ pub(super) const PASSWORD: &str = "password-of-the-bench";
 const READY_WITHIN: Duration = Duration::from_mins(10);
 /// Changes come evenly: so many times a second a part of the calls.
 const TICKS_PER_SECOND: usize = 50;
+/// What people say in a call is told so often.
+pub(super) const WORDS_PER_SECOND: f64 = 2.0;
+/// What stands before a moment in what is said.
+const MOMENT: &str = "zz";
 
 /// Where it works.
 #[derive(Args)]
@@ -42,6 +48,8 @@ enum Question {
     /// Calls begin, divided among tenants, and each changes every second from then on. Answered
     /// with their number.
     Change { tenants: Vec<String>, calls: usize },
+    /// So many calls begin, and people talk in each from then on. Answered with their ids.
+    Talk { calls: usize },
 }
 
 /// A control plane that was started.
@@ -67,6 +75,14 @@ impl Running {
         let tenants = tenants.to_vec();
         let question = Question::Change { tenants, calls };
         self.child.ask(&serde_json::to_string(&question)?)
+    }
+}
+
+impl Running {
+    /// Lets people talk in so many calls.
+    pub(super) fn talk(&mut self, calls: usize) -> Result<Vec<CallId>> {
+        self.child
+            .ask(&serde_json::to_string(&Question::Talk { calls })?)
     }
 }
 
@@ -110,6 +126,12 @@ impl Plane {
                     tokio::spawn(change(begun));
                     calls.to_string()
                 }
+                Question::Talk { calls } => {
+                    let begun = begin(&fleet, &["default".to_owned()], calls);
+                    let ids: Vec<CallId> = begun.iter().map(|(_, facts)| id_of(facts)).collect();
+                    tokio::spawn(talk(fleet.clone(), begun));
+                    serde_json::to_string(&ids)?
+                }
             };
             say(&answer);
         }
@@ -137,7 +159,7 @@ fn begin(fleet: &Fleet, tenants: &[String], calls: usize) -> Vec<(EventLog, Call
                 answered_at: None,
                 capabilities: Vec::new(),
             };
-            let id = CallId::of_upstream("livekit", &facts.upstream_call_id, at);
+            let id = id_of(&facts);
             let log = fleet.event_log(id, 1);
             log.send(CallEvent::Facts(facts.clone()));
             (log, facts)
@@ -158,4 +180,61 @@ async fn change(mut calls: Vec<(EventLog, CallFacts)>) {
             }
         }
     }
+}
+
+fn id_of(facts: &CallFacts) -> CallId {
+    CallId::of_upstream("livekit", &facts.upstream_call_id, facts.started_at)
+}
+
+/// What the two parties of every call say: three versions of each utterance, then its final text,
+/// half a second apart, each with the moment at which it was told.
+async fn talk(fleet: Fleet, calls: Vec<(EventLog, CallFacts)>) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(500) / TICKS_PER_SECOND as u32);
+    let part = calls.len().div_ceil(TICKS_PER_SECOND).max(1);
+    for round in 0_u64.. {
+        let (utterance, version) = (round / 4, round % 4);
+        for part in calls.chunks(part) {
+            ticks.tick().await;
+            for (log, facts) in part {
+                let now_ms = clock::wall();
+                let said = Utterance {
+                    id: format!("u{utterance}"),
+                    party: if utterance % 2 == 0 {
+                        Party::Customer
+                    } else {
+                        Party::Agent
+                    },
+                    text: format!("I have been waiting for it since then {}", moment(now_ms)),
+                    from: Timestamp::from_unix_ms(now_ms - 450 * version.cast_signed()),
+                    to: Timestamp::from_unix_ms(now_ms),
+                    confidence: Some(9_500),
+                };
+                if version == 3 {
+                    log.send(CallEvent::Said(said));
+                } else {
+                    fleet.signal(Signal::Saying {
+                        call: id_of(facts),
+                        utterance: said,
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// A moment as a word: digits in what is said would be looked at as numbers.
+fn moment(unix_ms: i64) -> String {
+    let digits = unix_ms.to_string();
+    let letters = digits
+        .bytes()
+        .map(|digit| char::from(b'a' + (digit - b'0')));
+    format!("{MOMENT}{}", letters.collect::<String>())
+}
+
+/// The last moment in a text, in milliseconds since 1970.
+pub(super) fn moment_in(text: &str) -> Option<i64> {
+    let (_, rest) = text.rsplit_once(MOMENT)?;
+    let letters = rest.bytes().take_while(u8::is_ascii_lowercase);
+    let digits: Vec<u8> = letters.map(|letter| letter - b'a' + b'0').collect();
+    std::str::from_utf8(&digits).ok()?.parse().ok()
 }
