@@ -209,6 +209,8 @@ struct Open {
     heard_at: Instant,
     sent_at: Instant,
     pinged_at: Instant,
+    /// Something was understood for good.
+    useful: bool,
     /// When the last words are waited for no longer.
     closing: Option<Instant>,
 }
@@ -260,6 +262,7 @@ impl Speaking {
             heard_at: now,
             sent_at: now,
             pinged_at: now,
+            useful: false,
             closing: None,
         };
         if let Some(opening) = open.provider.opening()
@@ -338,6 +341,7 @@ impl Speaking {
                         confidence: words.confidence,
                     };
                     self.utterances += u64::from(words.is_final);
+                    open.useful |= words.is_final;
                     self.inbox.push(Told::Said(recognised));
                 }
                 Heard::Understood { until_ms } => self.tape.borrow_mut().understood(until_ms),
@@ -429,9 +433,9 @@ impl Speaking {
 }
 
 impl Open {
-    /// Something came of it for a while: it is a good one.
+    /// It is a good one: it was of use, or lasted.
     fn is_steady(&self) -> bool {
-        self.heard_at >= self.opened_at + STEADY_AFTER
+        self.useful || self.heard_at >= self.opened_at + STEADY_AFTER
     }
 
     async fn send(&mut self, message: Message) -> Result<(), String> {

@@ -249,6 +249,14 @@ impl Tape {
         while self.next > 0 && self.chunks.front().is_some_and(|one| over(one, self.step)) {
             self.drop_first();
         }
+        // the end of a word is not played as the beginning of the next one
+        if let Some(first) = self.chunks.front_mut().filter(|_| self.next > 0) {
+            let samples = usize::try_from(until.since(first.at) / self.step).unwrap_or(usize::MAX);
+            let samples = samples.min(first.pcm.len());
+            first.pcm.drain(..samples);
+            first.at = first.at + samples as u64 * self.step;
+            self.samples -= samples;
+        }
         let offset = ms.saturating_mul(MS) / self.step;
         while self.marks.get(1).is_some_and(|(sent, _)| *sent <= offset) {
             self.marks.pop_front();
@@ -294,7 +302,10 @@ mod tests {
         let again = all(&mut tape);
         assert_eq!((again.len(), again[0]), (500 * 16, 75));
         assert_eq!(tape.at(100), at(2_600));
-        tape.understood(500);
+        tape.understood(190);
+        tape.restart();
+        assert_eq!(all(&mut tape).len(), 310 * 16, "to the sample");
+        tape.understood(310);
         assert!(tape.is_empty());
     }
 

@@ -55,7 +55,7 @@ pub struct Manner {
     pub words: Vec<(u32, String)>,
     /// Every handshake is answered with this status.
     pub refused: Option<u16>,
-    /// Each connection is closed after so long, with a code.
+    /// Each connection is closed when so much sound has come, with a code.
     pub closed: Option<(Duration, u16)>,
     /// Each connection is cut after so long.
     pub dropped: Option<Duration>,
@@ -228,7 +228,6 @@ struct Serving {
 enum Event {
     Came(Option<Result<Message, Error>>),
     Idle,
-    Closed(u16),
     Dropped,
     Stalled,
 }
@@ -251,13 +250,13 @@ impl Serving {
             Some(after) => tokio::time::sleep_until((opened + after).into()).await,
             None => std::future::pending().await,
         };
-        let (closed, code) = self.manner.closed.unzip();
+        let closed = self.manner.closed;
+        let mut heard = Duration::ZERO;
         loop {
             let event = tokio::select! {
                 biased;
                 () = after(self.manner.stalled) => Event::Stalled,
                 () = after(self.manner.dropped) => Event::Dropped,
-                () = after(closed) => Event::Closed(code.unwrap_or(1011)),
                 came = self.socket.next() => Event::Came(came),
                 () = tokio::time::sleep(self.manner.idle) => Event::Idle,
             };
@@ -265,22 +264,25 @@ impl Serving {
                 Event::Came(Some(message)) => {
                     let message = message?;
                     let answers = self.dialect.take(&message);
-                    self.note();
+                    heard += self.note();
                     if self.answer(answers).await? {
                         return Ok(());
+                    }
+                    if let Some((_, code)) = closed.filter(|(after, _)| heard >= *after) {
+                        return self.close(code, "as it was told").await;
                     }
                 }
                 Event::Came(None) | Event::Dropped => return Ok(()),
                 Event::Stalled => std::future::pending().await,
                 Event::Idle => return self.close(1011, "NET-0001: no sound came").await,
-                Event::Closed(code) => return self.close(code, "as it was told").await,
             }
         }
     }
 
-    /// Notes what the client did.
-    fn note(&mut self) {
+    /// Notes what the client did; gives how much sound came.
+    fn note(&mut self) -> Duration {
         let done = self.dialect.take_done();
+        let sound = Duration::from_millis(done.sound_ms);
         self.shared.see(|seen| {
             seen.sound_ms += done.sound_ms;
             seen.kept_alive += done.kept_alive;
@@ -288,6 +290,7 @@ impl Serving {
             seen.understood.extend(done.understood);
             seen.faults.extend(done.faults);
         });
+        sound
     }
 
     /// `true` when it is over.
