@@ -61,9 +61,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
+use sidetone_service::clock;
 use sidetone_wire::TenantId;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{Any, AnyConnection, AnyPool, Executor as _, Transaction};
+use tracing::warn;
 
 use chain::AuditLog;
 
@@ -108,6 +110,9 @@ const POOL: u32 = 8;
 
 /// How long a request waits for a connection before it is told that the database is away.
 const ACQUIRE: Duration = Duration::from_secs(2);
+
+/// How long a database is waited for at the start.
+const START_WITHIN: Duration = Duration::from_secs(20);
 
 /// How long SQLite waits for another writer, in milliseconds; what is erased (keys above all) is
 /// overwritten in its file.
@@ -195,6 +200,19 @@ pub(crate) struct Tenant {
     id: TenantId,
 }
 
+/// Connects to a database that may be starting as we are.
+async fn connect(options: AnyPoolOptions, to: AnyConnectOptions) -> Result<AnyPool> {
+    let end = clock::now() + START_WITHIN;
+    loop {
+        match options.clone().connect_with(to.clone()).await {
+            Err(sqlx::Error::PoolTimedOut) if clock::now() < end => {
+                warn!("the database does not answer; tried again");
+            }
+            connected => return Ok(connected?),
+        }
+    }
+}
+
 impl Store {
     /// Connects and brings the schema up to date.
     /// `secret` is the `SECRET_KEY`, which proves the rows of the audit log.
@@ -219,9 +237,7 @@ impl Store {
         } else {
             url.to_owned()
         };
-        let pool = options
-            .connect_with(AnyConnectOptions::from_str(&url)?)
-            .await?;
+        let pool = connect(options, AnyConnectOptions::from_str(&url)?).await?;
         MIGRATIONS.run(&pool).await?;
         let store = Self {
             pool,
