@@ -18,4 +18,5 @@ mod sockets;
 mod streams;
 mod tapping;
 mod transcripts;
+mod voices;
 mod world;
