@@ -45,12 +45,28 @@ pub(crate) async fn run(
             CallEvent::RecordingStarted { .. } | CallEvent::RecordingPaused { .. }
         );
         let found = matches!(event, CallEvent::Facts(_));
-        let lost = matches!(event, CallEvent::SupervisorLost { .. });
+        let lost = match event {
+            CallEvent::SupervisorLost { user, room } => Some((*user, room.clone())),
+            CallEvent::Facts(_)
+            | CallEvent::Said(_)
+            | CallEvent::Ended { .. }
+            | CallEvent::ListenerLeft { .. }
+            | CallEvent::Degraded { .. }
+            | CallEvent::RecordingStarted { .. }
+            | CallEvent::RecordingPaused { .. }
+            | CallEvent::RecordingDegraded { .. }
+            | CallEvent::RecordingEnded { .. }
+            | CallEvent::RecordingFailed { .. } => None,
+        };
         delivery.taken();
         if let Some(applied) = applied {
             // whoever carries a call knows only what it was told itself
             let Call { control, muted, .. } = &applied.call;
-            if lost || (found && (control.version > 0 || !muted.is_empty())) {
+            if let Some((user, room)) = lost.as_ref().filter(|_| applied.control_changed) {
+                let call = &applied.call;
+                app.fall_back_soon(call.client_id, call.id, (*user, room));
+            }
+            if lost.is_some() || (found && (control.version > 0 || !muted.is_empty())) {
                 app.set_floor_soon(applied.call.id);
             }
             // what was decided while the take began or the rule spoke may not have been heard

@@ -18,6 +18,7 @@ mod consumer;
 mod control;
 mod credentials;
 mod extract;
+mod fallback;
 mod feeds;
 mod figures;
 mod floors;

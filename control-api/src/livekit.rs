@@ -95,11 +95,14 @@ pub(crate) fn monitor_room(user: UserId, session: Uuid) -> MonitorRoom {
     }
 }
 
+/// What the names of rooms begin with in which transfers are talked about.
+pub(crate) const SIDE: &str = "sidetone-side-";
+
 /// The room in which a transfer is talked about. Whom the call is transferred to listens and
 /// speaks there as a supervisor does in a monitor room, once they have the call.
 pub(crate) fn side_room(transfer: Uuid) -> MonitorRoom {
     MonitorRoom {
-        room: format!("sidetone-side-{transfer}"),
+        room: format!("{SIDE}{transfer}"),
         listener: format!("target-{transfer}"),
         // nobody's: it ends with the transfer, whoever logs out meanwhile
         user: UserId(transfer),

@@ -176,6 +176,7 @@ fn control() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(r::transfer::transfer, r::transfer_talk::take_back))
         .routes(routes!(r::transfer_talk::join))
         .routes(routes!(r::transfer_talk::complete))
+        .routes(routes!(r::fallback::get, r::fallback::set))
 }
 
 /// What people write about calls, and how they like to see them.

@@ -20,6 +20,7 @@ pub(crate) mod dashboard;
 pub(crate) mod docs;
 pub(crate) mod erasure;
 pub(crate) mod export;
+pub(crate) mod fallback;
 pub(crate) mod feedback;
 pub(crate) mod invites;
 pub(crate) mod listen;

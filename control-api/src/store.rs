@@ -24,6 +24,7 @@ mod deliveries;
 mod effects;
 mod erasure;
 mod events;
+mod fallbacks;
 mod health;
 mod hearing;
 mod hours;

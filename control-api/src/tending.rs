@@ -14,14 +14,16 @@ use std::time::Duration;
 use sidetone_room::sip;
 use sidetone_service::{Lifecycle, clock};
 use sidetone_wire::{
-    CallId, Command, CommandError, Transfer, TransferMode, TransferStage, TransferUpdate,
+    CallId, Command, CommandError, Transfer, TransferKind, TransferMode, TransferStage,
+    TransferUpdate, UserId,
 };
 use tokio::time::MissedTickBehavior;
 use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 use crate::app::{App, now};
-use crate::control::Act;
+use crate::control::{Act, Holder};
+use crate::floors::Untold;
 use crate::livekit::{Livekit, side_author, side_room};
 use crate::settling::TICK;
 use crate::store::{self, Actor, Controlled, Occurrence, Tended};
@@ -31,6 +33,8 @@ use crate::transfer::{Happening, Seen, Watch};
 pub(crate) const RINGS: Duration = Duration::from_secs(30);
 /// LiveKit says so much later at most that it rang in vain.
 const SAID_AFTER_MS: i64 = 6_000;
+/// Under which name people see whom a call was transferred to by number.
+const TELEPHONE: &str = "Transferred call";
 /// The rule under which things happen to transfers.
 const RULE: &str = "transfer";
 
@@ -85,9 +89,35 @@ async fn tend(app: &Arc<App>, tended: &Tended, watch: &mut Watch) -> store::Resu
     }
     if let Some((happening, reason)) = happened(app, tended, watch).await? {
         app.happens(tended, happening, reason).await?;
-        app.tending.notify_one();
+    } else if stage == TransferStage::Talking && tended.transfer.mode == TransferMode::Blind {
+        // there is nobody who would talk to them first
+        give(app, tended).await?;
     }
     Ok(())
+}
+
+/// Gives a call to whom nobody talks to before.
+async fn give(app: &Arc<App>, tended: &Tended) -> store::Result<()> {
+    let _turn = app.floors.turn(tended.call).await;
+    // whoever has the call by now keeps it
+    let by = UserId(tended.transfer.id);
+    let reason = match app.pass_on(tended, by).await {
+        Ok(Controlled::Changed(control)) => {
+            app.happens(tended, Happening::Completed, None).await?;
+            let (tenant, call) = (tended.tenant, tended.call);
+            app.tell_control(tenant, call, control, "rule:transfer")
+                .await;
+            return Ok(());
+        }
+        Ok(Controlled::Same(_) | Controlled::NotLive) => return Ok(()), // the next look says so
+        Ok(Controlled::Refused(_) | Controlled::SessionOver) => {
+            "somebody else has the call".to_owned()
+        }
+        Err(Untold::Store(error)) => return Err(error),
+        Err(error) => error.to_string(),
+    };
+    let failed = Happening::Failed;
+    app.happens(tended, failed, Some(&reason)).await.map(drop)
 }
 
 /// What has happened to a transfer that goes on, and why.
@@ -102,8 +132,9 @@ async fn happened(
         return Ok(Some((Happening::CallOver, None)));
     }
     let at = now();
+    let alone = tended.transfer.mode == TransferMode::Blind;
     if stage != TransferStage::Referring {
-        if app.store.session(tended.session, at).await?.is_none() {
+        if !alone && app.store.session(tended.session, at).await?.is_none() {
             let reason = "the session of whoever transferred it has ended";
             return Ok(Some((Happening::Returned, Some(reason))));
         }
@@ -118,9 +149,10 @@ async fn happened(
         Some(_) => 0,
         None => SAID_AFTER_MS,
     };
-    let Some(seen) = seen(app, &tended.transfer).await else {
+    let Some(mut seen) = seen(app, &tended.transfer).await else {
         return Ok(None); // the server does not answer now
     };
+    seen.author |= alone;
     let happening = watch.look(stage, seen, late_ms >= allowed_ms, clock::now());
     Ok(happening.map(|happening| (happening, None)))
 }
@@ -170,22 +202,20 @@ async fn keep(app: &Arc<App>, tended: &Tended) -> store::Result<()> {
 
 /// Closes what a transfer that has ended left.
 async fn close(app: &App, tended: &Tended) -> store::Result<()> {
-    if tended.transfer.mode == TransferMode::Attended {
-        let monitor = side_room(tended.transfer.id);
-        let (call, room) = (tended.call, monitor.room.clone());
-        if !tended.over {
-            let unlisten = Command::Unlisten { call, monitor };
-            match app.fleet.command(call, unlisten).await {
-                Ok(_) | Err(CommandError::NoHolder) => {}
-                Err(error) => {
-                    debug!(%call, %error, "whom it was transferred to is withdrawn again later");
-                    return Ok(());
-                }
+    let monitor = side_room(tended.transfer.id);
+    let (call, room) = (tended.call, monitor.room.clone());
+    if !tended.over {
+        let unlisten = Command::Unlisten { call, monitor };
+        match app.fleet.command(call, unlisten).await {
+            Ok(_) | Err(CommandError::NoHolder) => {}
+            Err(error) => {
+                debug!(%call, %error, "whom it was transferred to is withdrawn again later");
+                return Ok(());
             }
         }
-        if !app.close_side(&room).await {
-            return Ok(());
-        }
+    }
+    if !app.close_side(&room).await {
+        return Ok(());
     }
     app.store
         .leave_transfer(tended.call, &tended.transfer)
@@ -206,6 +236,36 @@ impl App {
                 false
             }
         }
+    }
+
+    /// Gives a call to whom it is transferred to, on behalf of whoever does so; gives what that
+    /// came to. The caller has the call's turn. An error: the agent has it.
+    pub(crate) async fn pass_on(
+        self: &Arc<Self>,
+        tended: &Tended,
+        by: UserId,
+    ) -> Result<Controlled, Untold> {
+        let Tended { call, transfer, .. } = tended;
+        let act = Act::PassOn {
+            by,
+            to: transfer.id,
+        };
+        let name = match transfer.kind {
+            TransferKind::User => transfer.name.as_deref().unwrap_or(TELEPHONE),
+            TransferKind::Number | TransferKind::Sip => TELEPHONE,
+        };
+        let tenant = self.store.tenant(tended.tenant);
+        let given = tenant.give(*call, act, Some(name), now()).await?;
+        if let Controlled::Changed(_) = given
+            && let Err(error) = self.set_floor(*call).await
+        {
+            // nobody would hear them
+            let back = Act::Lost(Holder::Target(transfer.id));
+            tenant.hand_back(*call, back, now()).await?;
+            self.set_floor_soon(*call);
+            return Err(error);
+        }
+        Ok(given)
     }
 
     /// Something happens to a transfer by itself.

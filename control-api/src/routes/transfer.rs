@@ -23,14 +23,12 @@ use crate::app::{App, now};
 use crate::auth::{Caller, Supervisor};
 use crate::calls::Destination;
 use crate::extract::{Json, Path};
+use crate::fallback::USER;
 use crate::livekit::{Livekit, side_room};
 use crate::problem::{Problem, ProblemBody};
 use crate::remote::{self, Order};
 use crate::store::{Begun, User};
 use crate::tending::RINGS;
-
-/// Names a user of the tenant.
-const USER: &str = "user:";
 
 /// Where a call is to go, and how.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -9,8 +9,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use serde_json::json;
 use sidetone_wire::{
-    Call, CallId, Capability, ControlAnswer, Role, Transfer, TransferKind, TransferSeat,
-    TransferStage,
+    Call, CallId, Capability, ControlAnswer, Role, Transfer, TransferSeat, TransferStage,
 };
 use tracing::debug;
 
@@ -18,15 +17,12 @@ use super::acts::{self, Refusal};
 use super::calls;
 use crate::app::{App, now};
 use crate::auth::{Agent, Caller, Supervisor};
-use crate::control::{Act, Holder};
+use crate::control::Act;
 use crate::extract::Path;
 use crate::livekit::{side_author, side_room};
 use crate::problem::{Problem, ProblemBody};
 use crate::store::{Controlled, Occurrence, Tended};
 use crate::transfer::Happening;
-
-/// Under which name people see whom a call was transferred to by number.
-const TELEPHONE: &str = "Transferred call";
 
 /// What the caller is to a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,29 +185,14 @@ async fn merge_noted(
             return Err(Problem::conflict("transfer_over", detail).into());
         }
     }
-    let act = Act::PassOn {
-        by: transfer.by.user_id,
-        to: transfer.id,
-    };
-    let name = match transfer.kind {
-        TransferKind::User => transfer.name.as_deref().unwrap_or(TELEPHONE),
-        TransferKind::Number | TransferKind::Sip => TELEPHONE,
-    };
-    let (tenant, at) = (&caller.tenant, now());
-    let control = match tenant.give(id, act, Some(name), at).await? {
+    let (tenant, by) = (&caller.tenant, transfer.by.user_id);
+    let control = match app.pass_on(&tended, by).await? {
         Controlled::Changed(control) => control,
         Controlled::Same(control) => return Ok(ControlAnswer { control }),
         Controlled::Refused(control) => return Err(Refusal::Taken(control)),
         Controlled::SessionOver => return Err(Refusal::SessionOver),
         Controlled::NotLive => return Err(Refusal::Ended),
     };
-    if let Err(error) = app.set_floor(id).await {
-        // nobody would hear them: the two talk on, and the agent has the call
-        let back = Act::Lost(Holder::Target(transfer.id));
-        tenant.hand_back(id, back, now()).await?;
-        app.set_floor_soon(id);
-        return Err(error.into());
-    }
     let what = Occurrence {
         happening: Happening::Completed,
         actor: &caller.actor(),

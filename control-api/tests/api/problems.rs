@@ -146,6 +146,8 @@ const ROUTES: &[(&str, &str)] = &[
     ("post", "/api/calls/{id}/recording/resume"),
     ("put", "/api/calls/{id}/consent"),
     ("get", "/api/retention"),
+    ("get", "/api/supervision/fallback"),
+    ("put", "/api/supervision/fallback"),
     ("put", "/api/retention"),
     ("get", "/api/audit"),
     ("get", "/api/audit/verify"),

@@ -41,6 +41,16 @@ async fn each_role_may_do_what_it_includes_and_no_more() {
         (Method::PUT, &*hold, [true, false, false, false]),
         (Method::GET, "/api/retention", [true, false, false, true]),
         (Method::PUT, "/api/retention", [true, false, false, false]),
+        (
+            Method::GET,
+            "/api/supervision/fallback",
+            [true, false, false, true],
+        ),
+        (
+            Method::PUT,
+            "/api/supervision/fallback",
+            [true, false, false, false],
+        ),
         (Method::GET, "/api/audit", [true, false, false, true]),
         (
             Method::GET,

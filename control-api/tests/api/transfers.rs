@@ -523,3 +523,122 @@ async fn of_a_transfer_an_agent_sees_no_number() {
         assert!(!seen.to_string().contains("301234567"), "{seen}");
     }
 }
+
+impl Desk {
+    /// What is to be done with calls whose supervisor is lost.
+    async fn fallback(&self, policy: Value) {
+        let path = "/api/supervision/fallback";
+        let (status, set) = self.admin.put(path, &policy).await;
+        assert_eq!((status, &set), (StatusCode::OK, &policy));
+        assert_eq!(self.admin.read(path).await, policy);
+    }
+
+    /// Sue takes the call, and her browser dies.
+    async fn loses_sue(&self) {
+        let (status, _) = self.sue.send(Method::POST, &self.path("takeover")).await;
+        assert_eq!(status, StatusCode::OK);
+        let seat = self.floor().unwrap().holder.unwrap();
+        self.call
+            .log
+            .send(sidetone_wire::CallEvent::SupervisorLost {
+                user: seat.monitor.user,
+                room: seat.monitor.room,
+            });
+        let back =
+            |call: &Value| call["control"]["holder"] != format!("supervisor:{}", self.sue.id);
+        self.admin.eventually(&self.call.path(), back).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_a_supervisor_is_lost_somebody_is_rung_who_has_the_call_when_they_answer() {
+    let desk = Desk::new().await;
+    desk.sip.connect(NUMBER, Phone::Rings);
+    desk.fallback(json!({"act": "transfer", "to": NUMBER}))
+        .await;
+    desk.loses_sue().await;
+    let call = desk.stands("ringing").await;
+    assert_eq!(call["control"]["holder"], "agent", "meanwhile");
+    let id = call["transfer"]["id"].as_str().unwrap().to_owned();
+    desk.sip.connect(NUMBER, Phone::Answers(Duration::ZERO));
+    let call = desk.stands("completed").await;
+    assert_eq!(call["control"]["holder"], format!("target:{id}").as_str());
+    assert!(desk.floor().unwrap().telephone);
+
+    // they hang up: that is nobody's loss
+    let seat = desk.floor().unwrap().holder.unwrap();
+    desk.call
+        .log
+        .send(sidetone_wire::CallEvent::SupervisorLost {
+            user: seat.monitor.user,
+            room: seat.monitor.room,
+        });
+    assert!(desk.is_closed(&id).await);
+    let call = desk.admin.read(&desk.call.path()).await;
+    assert_eq!(call["control"]["holder"], "agent");
+    assert_eq!(call["transfer"]["id"], id.as_str(), "nobody else is rung");
+
+    // nobody answers, or whoever is back has the call
+    desk.sip.connect(NUMBER, Phone::Declines(486));
+    desk.loses_sue().await;
+    let refused = |call: &Value| {
+        call["transfer"]["stage"] == "refused" && call["transfer"]["id"] != id.as_str()
+    };
+    let call = desk.admin.eventually(&desk.call.path(), refused).await;
+    assert_eq!(call["control"]["holder"], "agent");
+    desk.sip.connect(NUMBER, Phone::Rings);
+    desk.loses_sue().await;
+    desk.stands("ringing").await;
+    desk.sue.send(Method::POST, &desk.path("takeover")).await;
+    desk.sip.connect(NUMBER, Phone::Answers(Duration::ZERO));
+    let call = desk.stands("failed").await;
+    assert_eq!(
+        call["control"]["holder"],
+        format!("supervisor:{}", desk.sue.id).as_str()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_a_supervisor_is_lost_a_call_ends_or_goes_on_as_the_tenant_wants() {
+    let desk = Desk::with(None).await;
+    desk.loses_sue().await;
+    desk.fallback(json!({"act": "end"})).await;
+    let ends = |command: &Command| matches!(command, Command::EndCall { .. });
+    assert!(
+        !desk.gateway.commands().iter().any(ends),
+        "the agent has it, by default"
+    );
+    desk.loses_sue().await;
+    assert!(desk.gateway.heard(ends).await);
+    // what cannot be done leaves the call with the agent, and is in the log
+    desk.fallback(json!({"act": "transfer", "to": NUMBER}))
+        .await;
+    desk.loses_sue().await;
+    let log = "/api/audit?action=call.transfer";
+    let noted = |page: &Value| page.to_string().contains("LIVEKIT_SIP_TRUNK_ID");
+    desk.admin.eventually(log, noted).await;
+    let call = desk.admin.read(&desk.call.path()).await;
+    assert_eq!(call["control"]["holder"], "agent");
+    let someone = format!("user:{}", desk.admin.id);
+    desk.fallback(json!({"act": "transfer", "to": someone}))
+        .await;
+    for (wrong, field) in [
+        (json!({"act": "transfer"}), "to"),
+        (json!({"act": "transfer", "to": "sip:a@b.example"}), "to"),
+        (json!({"act": "transfer", "to": "user:nobody"}), "to"),
+        (json!({"act": "end", "to": NUMBER}), "to"),
+        (json!({"act": "wait"}), "act"),
+        (json!({"act": "end", "after": 5}), "after"),
+    ] {
+        let (status, body) = desk.admin.put("/api/supervision/fallback", &wrong).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
+        assert!(
+            body["errors"].to_string().contains(field),
+            "{wrong}: {body}"
+        );
+    }
+    let kept = desk.admin.read("/api/supervision/fallback").await;
+    assert_eq!(kept["to"], someone.as_str());
+    let changed = desk.admin.read("/api/audit?action=fallback.changed").await;
+    assert_eq!(changed["items"].as_array().unwrap().len(), 3);
+}

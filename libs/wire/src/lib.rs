@@ -78,4 +78,6 @@ pub use time::Timestamp;
 pub use transcript::{
     Sentiment, Transcript, TranscriptFormat, TranscriptSegment, TranscriptUpdate,
 };
-pub use transfer::{Transfer, TransferKind, TransferSeat, TransferStage, TransferUpdate};
+pub use transfer::{
+    Fallback, FallbackAct, Transfer, TransferKind, TransferSeat, TransferStage, TransferUpdate,
+};

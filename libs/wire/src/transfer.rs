@@ -41,6 +41,30 @@ words! {
     }
 }
 
+words! {
+    /// What becomes of a call whose supervisor is lost for 5 s. The agent has it in any case.
+    FallbackAct {
+        /// No more than that.
+        HandBack = "hand_back",
+        /// Somebody is rung, and has the call when they answer.
+        Transfer = "transfer",
+        /// It is ended.
+        End = "end",
+    }
+}
+
+/// What becomes of the tenant's calls whose supervisor is lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[ts(optional_fields)]
+pub struct Fallback {
+    /// What is done.
+    pub act: FallbackAct,
+    /// For `transfer`: a number in E.164, or `user:<id>`, who is rung in their browser.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub to: Option<String>,
+}
+
 impl TransferStage {
     /// Whether it goes on.
     pub const fn is_open(self) -> bool {

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use sidetone_wire::{
     Agent, Alert, AlertPreview, AlertRule, Annotation, Backlog, Branch, BranchPulse, Call,
-    Campaign, Connection, ConnectionTest, ControlAnswer, Feedback, ListenGrant, LiveIntelligence,
-    LiveUpdate, Me, PhoneNumber, Preferences, Recording, SupervisorAction, Talking, Transcript,
-    TranscriptFormat, TranscriptUpdate, TransferSeat, TransferUpdate, WebhookDelivery,
-    WebhookSubscription, WhisperPill,
+    Campaign, Connection, ConnectionTest, ControlAnswer, Fallback, Feedback, ListenGrant,
+    LiveIntelligence, LiveUpdate, Me, PhoneNumber, Preferences, Recording, SupervisorAction,
+    Talking, Transcript, TranscriptFormat, TranscriptUpdate, TransferSeat, TransferUpdate,
+    WebhookDelivery, WebhookSubscription, WhisperPill,
 };
 use sidetone_wire::{
     ApiKey, AuditRow, AuditVerdict, Client, Invite, Member, NewApiKey, NewInvite, User,
@@ -27,6 +27,7 @@ fn export(directory: &Path) {
     ControlAnswer::export_all(&config).expect("the type can be written");
     Talking::export_all(&config).expect("the type can be written");
     TransferSeat::export_all(&config).expect("the type can be written");
+    Fallback::export_all(&config).expect("the type can be written");
     Me::export_all(&config).expect("the type can be written");
     Transcript::export_all(&config).expect("the type can be written");
     TranscriptFormat::export_all(&config).expect("the type can be written");
