@@ -1,4 +1,5 @@
 import { expect, test, type Page } from "@playwright/test";
+import type { Role } from "../src/wire/Role";
 import type { User } from "../src/wire/User";
 import {
   ask,
@@ -42,12 +43,17 @@ const meter = (page: Page) =>
     .locator('[style*="scaleX"]')
     .evaluateAll((bars) => bars.map((bar) => (bar as HTMLElement).style.transform).join());
 
-/** A second supervisor, for as long as the test lasts. */
-async function withColleague(page: Page, act: (account: Account) => Promise<void>): Promise<void> {
-  const account = { username: "ada.console", password: "a password of hers" };
+/** A colleague, for as long as the test lasts. */
+async function withColleague(
+  page: Page,
+  username: string,
+  role: Role,
+  act: (account: Account) => Promise<void>,
+): Promise<void> {
+  const account = { username, password: "a password of hers" };
   const made = await ask(page, "POST", "/api/users", {
     ...account,
-    role: "supervisor",
+    role,
     fullName: "Ada Lovelace",
   });
   expect(made.status).toBe(201);
@@ -128,7 +134,7 @@ test("of two supervisors one has the call, and the other reads who was faster an
   baseURL,
 }) => {
   await logIn(page);
-  await withColleague(page, async (account) => {
+  await withColleague(page, "ada.console", "supervisor", async (account) => {
     const context = await browser.newContext(baseURL === undefined ? {} : { baseURL });
     const hers = await context.newPage();
     await logIn(hers, "/", account);
@@ -155,6 +161,53 @@ test("of two supervisors one has the call, and the other reads who was faster an
 
     await page.keyboard.press("h");
     await expect(button(hers, "Take over")).not.toHaveAttribute("aria-disabled", "true");
+    await context.close();
+  });
+});
+
+test("a call is given to a colleague after a word, who gives it back to the agent", async ({
+  page,
+  browser,
+  baseURL,
+}) => {
+  test.setTimeout(240_000); // two browsers, and a call that has just begun
+  await logIn(page);
+  await withColleague(page, "ada.transfer", "agent", async (account) => {
+    const context = await browser.newContext(baseURL === undefined ? {} : { baseURL });
+    const hers = await context.newPage();
+    await logIn(hers, "/agents", account);
+    const { id: callId } = await freshCall(page);
+    await open(page, callId);
+    const before = await places(page);
+    await button(page, "Transfer").click();
+    const dialog = page.getByRole("dialog", { name: "Transfer the call" });
+    await dialog.getByLabel("To", { exact: true }).selectOption("colleague");
+    const ada = dialog.getByRole("option", { name: /^Ada Lovelace/ });
+    await dialog.getByLabel("Colleague").selectOption((await ada.textContent()) ?? "");
+    await dialog.getByRole("button", { name: "Ring" }).click();
+    await expect(dialog).toBeHidden();
+    const row = page.getByTestId("transfer");
+    await expect(row).toContainText("Ringing Ada Lovelace");
+    await expect(button(page, "Give the call")).toHaveAttribute("aria-disabled", "true");
+
+    const offer = hers.getByTestId("transfer-offer");
+    await expect(offer).toContainText("wants to give you a call");
+    await offer.getByRole("button", { name: "Answer" }).click();
+    await expect(offer).toContainText("The customer hears neither of you");
+    await expect(row).toContainText("You talk with Ada Lovelace");
+    await expectAudible(page, "side/microphone");
+    await expectAudible(hers, "side/microphone");
+
+    await button(page, "Give the call").click();
+    await expect(status(page)).toContainText("Ada Lovelace has the call.");
+    await expect(row).toContainText("Transferred to Ada Lovelace.");
+    await expect(offer).toContainText("You have the call");
+    await expectAudible(hers, `side/${callId}/customer`);
+
+    await offer.getByRole("button", { name: "Give it back" }).click();
+    await expect(offer).toBeHidden();
+    await expect(status(page)).toContainText("The agent has the call.");
+    expect(await places(page)).toEqual(before);
     await context.close();
   });
 });

@@ -14,6 +14,7 @@ export type ConsoleAct = Extract<
   | "barge"
   | "takeover"
   | "hand_back"
+  | "transfer"
   | "mute_agent"
   | "mute_customer"
   | "end"

@@ -19,8 +19,10 @@ import type { LevelsMessage } from "@/wire/LevelsMessage";
 import type { LiveUpdate } from "@/wire/LiveUpdate";
 import type { StreamMessage } from "@/wire/StreamMessage";
 import type { TranscriptUpdate } from "@/wire/TranscriptUpdate";
+import type { TransferUpdate } from "@/wire/TransferUpdate";
 import { lastLines } from "./last-lines";
 import { levels } from "./levels";
+import { offers } from "./offers";
 import { patchesOf } from "./patches";
 import { Streams } from "./streams";
 
@@ -37,6 +39,7 @@ interface FromServer {
   "call-upsert": (call: Call) => void;
   call_event: (message: CallEventMessage) => void;
   "control-change": (change: ControlChange) => void;
+  "transfer-update": (update: TransferUpdate) => void;
   levels: (message: LevelsMessage) => void;
   "transcript-update": (update: TranscriptUpdate) => void;
   "annotation-upsert": (annotation: Annotation) => void;
@@ -142,8 +145,16 @@ export class Connection {
     socket.on("call_event", ({ call, timestamp }) => {
       learnServerTime(timestamp);
       patches.upsert(call);
+      if (call.status === "ended") offers.ended(call.id);
     });
-    socket.on("control-change", ({ callId, control }) => patches.control(callId, control));
+    socket.on("control-change", (change) => {
+      patches.control(change.callId, change.control);
+      offers.control(change);
+    });
+    socket.on("transfer-update", (update) => {
+      patches.transfer(update.callId, update.transfer);
+      offers.take(update);
+    });
     socket.on("levels", (message) => levels.take(message, performance.now()));
     socket.on("transcript-update", (update) => {
       lastLines.take(update);

@@ -3,6 +3,7 @@ import type { Page } from "@/api/client";
 import { keys } from "@/api/query";
 import type { Call } from "@/wire/Call";
 import type { Control } from "@/wire/Control";
+import type { Transfer } from "@/wire/Transfer";
 
 /** How long an ended call stays in the live list, faded. */
 export const ENDED_STAYS_MS = 5_000;
@@ -78,12 +79,26 @@ export class Patches {
     this.#flushTimer ??= setTimeout(() => this.flush(), GATHER_MS);
   }
 
+  /** Takes where a call's transfer stands. Shown at once, like who has it. */
+  transfer(callId: string, transfer: Transfer): void {
+    this.flush();
+    const known = this.#known(callId);
+    if (known === undefined) return;
+    this.#waiting.set(callId, { ...known, transfer });
+    this.flush();
+  }
+
+  #known(callId: string): Call | undefined {
+    return (
+      this.#client.getQueryData<Call>(keys.call(callId)) ??
+      this.#client.getQueryData<Call[]>(keys.activeCalls)?.find(({ id }) => id === callId)
+    );
+  }
+
   /** Takes who has a call now. Shown at once: somebody may be about to press. */
   control(callId: string, control: Control): void {
     this.flush();
-    const known =
-      this.#client.getQueryData<Call>(keys.call(callId)) ??
-      this.#client.getQueryData<Call[]>(keys.activeCalls)?.find(({ id }) => id === callId);
+    const known = this.#known(callId);
     // what is not shown comes with its snapshot; an older change came by another way before
     if (known === undefined || known.control.version >= control.version) return;
     this.#waiting.set(callId, { ...known, control });

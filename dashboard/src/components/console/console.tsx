@@ -14,6 +14,7 @@ import type { Me } from "@/wire/Me";
 import { ActButton } from "./act-button";
 import { MicrophoneRow } from "./microphone-row";
 import { StatusLine } from "./status-line";
+import { Transfer } from "./transfer";
 import { Watching } from "./watching";
 import { Write } from "./write";
 
@@ -52,6 +53,7 @@ export function Console({ call, me }: Props) {
           onPress={() => setAsked("end")}
         />
       </div>
+      <Transfer call={call} me={me} />
       <StatusLine call={call} me={me} speaking={speaking} trouble={trouble} />
       <Write key={call.id} call={call} me={me} />
       <Watching watchers={call.watchers} me={me} />
@@ -118,7 +120,9 @@ export function Having(props: SpeakingProps & { onTake: () => void }) {
   const talker = useTalker();
   const { control } = call;
   const others = control.holder !== "agent" && !isHolder(control, me);
-  const back = isHolder(control, me) || (others && me.role === "admin");
+  // whom it was transferred to has no console: every supervisor may take it from them
+  const given = control.holder.startsWith("target:");
+  const back = isHolder(control, me) || (others && (given || me.role === "admin"));
   const act: ConsoleAct = back ? "hand_back" : "takeover";
   const has = `${control.holderName ?? "Another supervisor"} has the call. It can be taken once they hand it back.`;
   const why = others && !back ? has : obstacle(call, me, act);

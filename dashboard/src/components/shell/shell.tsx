@@ -13,6 +13,7 @@ import { Boundary } from "./boundary";
 import { KeysHelp } from "./keys-help";
 import { Rail } from "./rail";
 import { TopBar } from "./top-bar";
+import { TransferOffer } from "./transfer-offer";
 import { useGoKeys, usePaletteKey } from "./shell-keys";
 
 const Palette = lazy(() => import("./palette"));
@@ -59,6 +60,7 @@ export function Shell({ me }: { me: Me }) {
               </main>
             </div>
           </div>
+          <TransferOffer me={me} />
           <KeysHelp me={me} open={shown === "help"} onOpenChange={close} />
           <Suspense>
             {shown === "palette" && <Palette me={me} onClose={close} onShow={setShown} />}
