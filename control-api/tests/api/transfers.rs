@@ -515,7 +515,8 @@ async fn of_a_transfer_an_agent_sees_no_number() {
     let bob = desk.world.user(&desk.admin, "bob", "agent").await;
     let mut screen = Plain::connect(&desk.world, &bob.token).await;
     desk.sip.connect(NUMBER, Phone::Declines(486));
-    desk.ring(NUMBER).await;
+    let (status, call) = desk.transfer(NUMBER, "attended").await;
+    assert_eq!(status, StatusCode::OK, "{call}");
     let told = screen.event("transfer-update").await;
     let call = bob.read(&desk.call.path()).await;
     let actions = bob.read(&desk.path("actions")).await;
