@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::json;
 use sidetone_service::clock;
 use sidetone_wire::{
-    Author, CallId, Command, Fallback, FallbackAct, TenantId, Timestamp, Transfer, TransferKind,
-    TransferMode, TransferStage, UserId,
+    Author, CallId, Command, Fallback, FallbackAct, TenantId, Transfer, TransferKind, TransferMode,
+    TransferStage, UserId,
 };
 use tracing::{info, warn};
 
@@ -14,7 +14,7 @@ use crate::app::{App, now};
 use crate::audit::{self, Outcome};
 use crate::livekit::{SIDE, side_room};
 use crate::store::{self, Actor, Begun, Subject};
-use crate::tending::RINGS;
+use crate::tending::rings_until;
 
 /// Names a user of the tenant.
 pub(crate) const USER: &str = "user:";
@@ -125,7 +125,7 @@ impl App {
             reason: None,
         };
         let (transfer, trunk) = if let Some(user) = to.strip_prefix(USER) {
-            let user = of.user(user.parse().map_err(|_| Undone::NoUser)?).await?;
+            let user = of.user_named(user).await?;
             let user = user.filter(|user| !user.disabled).ok_or(Undone::NoUser)?;
             let transfer = Transfer {
                 kind: TransferKind::User,
@@ -140,10 +140,11 @@ impl App {
             (Transfer { number, ..blank }, Some(trunk))
         };
         livekit.rooms.create_room(&side_room(id).room, "").await?;
-        let rings_ms = i64::try_from(RINGS.as_millis()).unwrap_or(0);
-        let until = Timestamp::from_unix_ms(at.unix_ms() + rings_ms);
         // nobody's session: the transfer ends by itself
-        match of.begin_transfer(call, &transfer, id, until, at).await? {
+        match of
+            .begin_transfer(call, &transfer, id, rings_until(at), at)
+            .await?
+        {
             Begun::Done => {}
             Begun::Running(_) | Begun::Taken(_) | Begun::NotLive => {
                 return Err(Undone::Elsewhere);

@@ -14,7 +14,7 @@ use std::time::Duration;
 use sidetone_room::sip;
 use sidetone_service::{Lifecycle, clock};
 use sidetone_wire::{
-    CallId, Command, CommandError, Transfer, TransferKind, TransferMode, TransferStage,
+    CallId, Command, CommandError, Timestamp, Transfer, TransferKind, TransferMode, TransferStage,
     TransferUpdate, UserId,
 };
 use tokio::time::MissedTickBehavior;
@@ -30,7 +30,7 @@ use crate::store::{self, Actor, Controlled, Occurrence, Tended};
 use crate::transfer::{Happening, Seen, Watch};
 
 /// How long somebody is rung.
-pub(crate) const RINGS: Duration = Duration::from_secs(30);
+const RINGS: Duration = Duration::from_secs(30);
 /// LiveKit says so much later at most that it rang in vain.
 const SAID_AFTER_MS: i64 = 6_000;
 /// Under which name people see whom a call was transferred to by number.
@@ -43,6 +43,12 @@ const STATUS: &str = "sip.callStatus";
 const ANSWERED: &str = "active";
 
 type Watches = HashMap<CallId, (Uuid, Watch)>;
+
+/// Until when somebody is rung from then on.
+pub(crate) fn rings_until(at: Timestamp) -> Timestamp {
+    let rings_ms = i64::try_from(RINGS.as_millis()).unwrap_or(0);
+    Timestamp::from_unix_ms(at.unix_ms() + rings_ms)
+}
 
 /// Looks after transfers until the process drains.
 pub(crate) async fn run(app: Arc<App>, lifecycle: Lifecycle) -> anyhow::Result<()> {

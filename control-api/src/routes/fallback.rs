@@ -1,7 +1,7 @@
 //! `GET` and `PUT /api/supervision/fallback`: what becomes of a call whose supervisor is lost.
 
 use axum::Json as Answer;
-use sidetone_wire::{Fallback, FallbackAct, UserId};
+use sidetone_wire::{Fallback, FallbackAct};
 
 use crate::app::now;
 use crate::auth::{Admin, Reviewer};
@@ -53,12 +53,7 @@ pub(crate) async fn set(
         Some(to) => {
             let to = to.trim();
             if let Some(user) = to.strip_prefix(USER) {
-                let user: Option<UserId> = user.parse().ok();
-                let known = match user {
-                    Some(user) => caller.tenant.user(user).await?,
-                    None => None,
-                };
-                if known.is_none() {
+                if caller.tenant.user_named(user).await?.is_none() {
                     return wrong("is no user of this tenant");
                 }
                 Some(to.to_owned())

@@ -11,8 +11,7 @@ use serde_json::json;
 use sidetone_room::service;
 use sidetone_service::clock;
 use sidetone_wire::{
-    ActionKind, Call, CallId, Capability, Timestamp, Transfer, TransferKind, TransferMode,
-    TransferStage, UserId,
+    ActionKind, Call, CallId, Capability, Transfer, TransferKind, TransferMode, TransferStage,
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -28,7 +27,7 @@ use crate::livekit::{Livekit, side_room};
 use crate::problem::{Problem, ProblemBody};
 use crate::remote::{self, Order};
 use crate::store::{Begun, User};
-use crate::tending::RINGS;
+use crate::tending::rings_until;
 
 /// Where a call is to go, and how.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -95,10 +94,7 @@ impl Target {
             let read = Destination::read(to).map(Self::Away);
             return Ok(read.ok_or_else(|| Problem::invalid_field("to", message))?);
         };
-        let found = match user.parse::<UserId>() {
-            Ok(user) => caller.tenant.user(user).await?,
-            Err(_) => None,
-        };
+        let found = caller.tenant.user_named(user).await?;
         let found = found.filter(|user| !user.disabled);
         let user =
             found.ok_or_else(|| Problem::invalid_field("to", "is no user of this tenant"))?;
@@ -275,12 +271,10 @@ async fn begin(
     transfer: Transfer,
 ) -> Result<(), Refusal> {
     let at = now();
-    let rings_ms = i64::try_from(RINGS.as_millis()).unwrap_or(0);
-    let until = Timestamp::from_unix_ms(at.unix_ms() + rings_ms);
     let session: Uuid = caller.identity.session;
     let begun = caller
         .tenant
-        .begin_transfer(call, &transfer, session, until, at);
+        .begin_transfer(call, &transfer, session, rings_until(at), at);
     match begun.await? {
         Begun::Done => {}
         Begun::Running(other) => {

@@ -2,7 +2,6 @@
 //! has to do about it.
 
 use serde_json::{Value, json};
-use sidetone_wire::socket::CallEventType;
 use sidetone_wire::{
     ActionKind, Author, Call, CallId, Control, Party, TenantId, Timestamp, Upstream, UserId,
     WatchMode,
@@ -11,7 +10,7 @@ use uuid::Uuid;
 
 use super::audit::{self, Actor, Subject};
 use super::columns::{Columns as _, Statement, json as text};
-use super::effects::{self, Change};
+use super::effects;
 use super::{Result, Store, Tenant, Tx, calls, notes, transfers};
 use crate::control::{Act, Holder, State, Step, Supervisor};
 
@@ -206,7 +205,7 @@ impl Tenant {
         }
         let (kind, detail) = (ActionKind::JoinCall, json!({"mode": WatchMode::Takeover}));
         notes::acted(&mut tx, self.id, call, kind, author, &detail, now).await?;
-        self.follow(&mut tx, before, now).await?;
+        effects::updated(&mut tx, before, now).await?;
         tx.commit().await?;
         Ok(Controlled::Changed(control))
     }
@@ -245,7 +244,7 @@ impl Tenant {
                 if let Some(session) = holder.and_then(Holder::session) {
                     watches(&mut tx, call, session, WatchMode::Listen).await?;
                 }
-                self.follow(&mut tx, before, now).await?;
+                effects::updated(&mut tx, before, now).await?;
                 tx.commit().await?;
                 Ok(Controlled::Changed(control))
             }
@@ -303,7 +302,7 @@ impl Tenant {
             .bind(call.to_string())
             .execute(&mut *tx)
             .await?;
-        self.follow(&mut tx, before, now).await?;
+        effects::updated(&mut tx, before, now).await?;
         tx.commit().await?;
         Ok(Some(parties))
     }
@@ -326,18 +325,6 @@ impl Tenant {
     async fn goes_on(&self, tx: &mut Tx, call: CallId, now: Timestamp) -> Result<Option<Call>> {
         let found = calls::for_change(tx, call, now).await?;
         Ok(found.filter(|call| call.client_id == self.id && call.ended_at.is_none()))
-    }
-
-    async fn follow(&self, tx: &mut Tx, before: Call, now: Timestamp) -> Result<()> {
-        let Some(after) = calls::in_transaction(tx, before.id, now).await? else {
-            return Ok(());
-        };
-        let change = Change {
-            kind: CallEventType::Updated,
-            before: Some(before),
-            after,
-        };
-        effects::follow(tx, &[change], now).await
     }
 
     /// Puts a session among those who take part; `false` when it or the call has ended.
@@ -467,15 +454,10 @@ impl Store {
             let call: CallId = row.parsed("id")?;
             let mut tx = self.write().await?;
             let before = calls::for_change(&mut tx, call, now).await?;
-            if lost(&mut tx, call, |_| true, "session_over", now).await?
-                && let Some(after) = calls::in_transaction(&mut tx, call, now).await?
+            if let Some(before) = before
+                && lost(&mut tx, call, |_| true, "session_over", now).await?
+                && let Some(after) = effects::updated(&mut tx, before, now).await?
             {
-                let change = Change {
-                    kind: CallEventType::Updated,
-                    before,
-                    after: after.clone(),
-                };
-                effects::follow(&mut tx, &[change], now).await?;
                 tx.commit().await?;
                 released.push(after);
             }

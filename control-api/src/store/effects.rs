@@ -6,7 +6,7 @@
 use sidetone_wire::socket::CallEventType;
 use sidetone_wire::{Call, Timestamp};
 
-use super::{Result, Tx, campaigns, hours, outbox};
+use super::{Result, Tx, calls, campaigns, hours, outbox};
 
 /// A call before and after a change.
 #[derive(Debug, Clone)]
@@ -16,6 +16,21 @@ pub(super) struct Change {
     pub(super) before: Option<Call>,
     /// Without its watchers.
     pub(super) after: Call,
+}
+
+/// Does what follows from a change of a call that was `before`, read for the change; gives the call
+/// as it is now, `None` when it is gone.
+pub(super) async fn updated(tx: &mut Tx, before: Call, now: Timestamp) -> Result<Option<Call>> {
+    let Some(after) = calls::in_transaction(tx, before.id, now).await? else {
+        return Ok(None);
+    };
+    let change = Change {
+        kind: CallEventType::Updated,
+        before: Some(before),
+        after: after.clone(),
+    };
+    follow(tx, &[change], now).await?;
+    Ok(Some(after))
 }
 
 /// Does what follows from changes of calls.

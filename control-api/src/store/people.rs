@@ -176,6 +176,14 @@ impl Tenant {
         row.as_ref().map(user).transpose()
     }
 
+    /// The user whose id is written so; none for what is no id.
+    pub(crate) async fn user_named(&self, id: &str) -> Result<Option<User>> {
+        match id.parse() {
+            Ok(id) => self.user(id).await,
+            Err(_) => Ok(None),
+        }
+    }
+
     /// Adds a user. A name that is taken, by whatever tenant, is a duplicate.
     pub(crate) async fn add_user(&self, new: &NewUser, actor: &Actor) -> Result<()> {
         let mut tx = self.store.write().await?;

@@ -3,7 +3,6 @@
 //! A call's last transfer is one JSON text in its row, changed in transactions that lock the row.
 
 use serde_json::{Map, Value, json};
-use sidetone_wire::socket::CallEventType;
 use sidetone_wire::{
     ActionKind, Call, CallId, Control, TenantId, Timestamp, Transfer, TransferKind, TransferMode,
 };
@@ -12,7 +11,7 @@ use uuid::Uuid;
 
 use super::audit::{self, Actor, Subject};
 use super::columns::{Columns as _, Statement, json as text};
-use super::effects::{self, Change};
+use super::effects;
 use super::{Result, Store, Tenant, Tx, calls, notes};
 use crate::control::Holder;
 use crate::transfer::{Happening, next};
@@ -132,18 +131,6 @@ async fn step(tx: &mut Tx, call: &Call, transfer: &Transfer, now: Timestamp) -> 
     .await
 }
 
-async fn follow(tx: &mut Tx, before: Call, now: Timestamp) -> Result<()> {
-    let Some(after) = calls::in_transaction(tx, before.id, now).await? else {
-        return Ok(());
-    };
-    let change = Change {
-        kind: CallEventType::Updated,
-        before: Some(before),
-        after,
-    };
-    effects::follow(tx, &[change], now).await
-}
-
 impl Tenant {
     /// Begins a transfer, unless another one goes on or somebody else has the call.
     pub(crate) async fn begin_transfer(
@@ -178,7 +165,7 @@ impl Tenant {
         .execute(&mut *tx)
         .await?;
         step(&mut tx, &before, transfer, now).await?;
-        follow(&mut tx, before, now).await?;
+        effects::updated(&mut tx, before, now).await?;
         tx.commit().await?;
         Ok(Begun::Done)
     }
@@ -238,7 +225,7 @@ impl Store {
         let action = "call.transfer";
         audit::note(&mut tx, tenant, what.actor, action, subject, &detail, now).await?;
         if before.ended_at.is_none() {
-            follow(&mut tx, before, now).await?;
+            effects::updated(&mut tx, before, now).await?;
         }
         tx.commit().await?;
         Ok(Some(changed))

@@ -259,6 +259,16 @@ fn utterance(call: &Held, id: &str, party: Party, text: &str, from: f64, to: f64
     }
 }
 
+/// Somebody who reads along, before anything is said.
+async fn reader(world: &World, admin: &User, stream: &str) -> Socket {
+    let mut socket = Socket::connect(world, &admin.token).await;
+    socket.event("initial_state").await;
+    socket.send("subscribe", json!({ "stream": stream })).await;
+    socket.send("ping", json!({})).await;
+    socket.event("pong").await;
+    socket
+}
+
 fn texts(segments: &Value) -> Vec<String> {
     let segments = segments.as_array().unwrap().iter();
     segments
@@ -273,12 +283,8 @@ async fn what_is_heard_where_the_call_is_is_read_along_kept_and_exported() {
     let gateway = world.gateway();
     let call = gateway.hold("room-1", None);
     call.known_to(&admin).await;
-    let mut socket = Socket::connect(&world, &admin.token).await;
-    socket.event("initial_state").await;
     let stream = format!("call:{}", call.id);
-    socket.send("subscribe", json!({ "stream": stream })).await;
-    socket.send("ping", json!({})).await;
-    socket.event("pong").await;
+    let mut socket = reader(&world, &admin, &stream).await;
 
     // what is being said is shown and not kept; the first segment is the whole transcript, too
     let path = format!("/api/calls/{}/transcript", call.id);
@@ -377,12 +383,8 @@ async fn numbers_that_are_not_to_be_kept_are_left_out_whoever_tells_them_in_what
     let gateway = world.gateway();
     let call = gateway.hold("room-1", None);
     call.known_to(&admin).await;
-    let mut socket = Socket::connect(&world, &admin.token).await;
-    socket.event("initial_state").await;
     let stream = format!("call:{}", call.id);
-    socket.send("subscribe", json!({ "stream": stream })).await;
-    socket.send("ping", json!({})).await;
-    socket.event("pong").await;
+    let mut socket = reader(&world, &admin, &stream).await;
     let say = |id: &str, party, text: &str, from: f64| {
         let said = utterance(&call, id, party, text, from, from + 2.0);
         call.log.send(CallEvent::Said(said));

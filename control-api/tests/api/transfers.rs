@@ -138,6 +138,13 @@ impl Desk {
         call["transfer"]["id"].as_str().unwrap().to_owned()
     }
 
+    /// Sue cannot give the call away, for that reason.
+    async fn cannot_complete(&self, reason: &str) {
+        let path = self.path("transfer/complete");
+        let (status, body) = self.sue.send(Method::POST, &path).await;
+        assert_eq!((status, code(&body)), (StatusCode::CONFLICT, reason));
+    }
+
     /// The call once its transfer stands there.
     async fn stands(&self, stage: &str) -> Value {
         let there = |call: &Value| call["transfer"]["stage"] == stage;
@@ -303,14 +310,7 @@ async fn a_call_is_given_to_a_telephone_after_a_word_and_comes_back_to_the_agent
         desk.floor().unwrap().aside,
         "the customer hears nothing of it"
     );
-    let (status, body) = desk
-        .sue
-        .send(Method::POST, &desk.path("transfer/complete"))
-        .await;
-    assert_eq!(
-        (status, code(&body)),
-        (StatusCode::CONFLICT, "transfer_unanswered")
-    );
+    desk.cannot_complete("transfer_unanswered").await;
     let sue = desk.joins(&desk.sue).await;
     desk.sip.connect(NUMBER, Phone::Answers(Duration::ZERO));
     desk.stands("talking").await;
@@ -392,14 +392,7 @@ async fn whoever_transfers_goes_back_to_the_customer_and_the_telephone_is_hung_u
     let (status, _) = desk.sue.send(Method::DELETE, &desk.path("transfer")).await;
     assert_eq!(status, StatusCode::OK);
     assert!(desk.is_closed(&second).await);
-    let (status, body) = desk
-        .sue
-        .send(Method::POST, &desk.path("transfer/complete"))
-        .await;
-    assert_eq!(
-        (status, code(&body)),
-        (StatusCode::CONFLICT, "transfer_over")
-    );
+    desk.cannot_complete("transfer_over").await;
     let call = desk.admin.read(&desk.call.path()).await;
     assert_eq!(
         call["control"]["holder"],

@@ -25,6 +25,17 @@ async fn account(admin: &User, kind: &str, api_url: &str) {
     assert_eq!(status, StatusCode::CREATED, "{made}");
 }
 
+/// A conversation at ElevenLabs that the API was told of.
+async fn conversation(admin: &User) -> (Monitored, Value) {
+    let elevenlabs = Monitored::elevenlabs("conv_1", KEY).await.unwrap();
+    account(admin, "elevenlabs", &elevenlabs.url()).await;
+    let register = json!({"upstream": "elevenlabs", "upstreamCallId": "conv_1",
+        "direction": "inbound", "from": "+4930123456", "to": "+4930999999"});
+    let (status, call) = admin.post("/api/calls", &register).await;
+    assert_eq!(status, StatusCode::CREATED, "{call}");
+    (elevenlabs, call)
+}
+
 /// Retell says that a call goes on, and nothing more by webhook.
 async fn begins(world: &World, call: &RetellCall) {
     let (_, started) = &call.webhooks()[0];
@@ -88,12 +99,7 @@ async fn what_is_said_at_retell_is_read_as_it_is_said_and_its_end_needs_no_webho
 async fn a_conversation_at_elevenlabs_is_written_to_and_ended_and_its_end_is_known() {
     let world = World::with(&[("SIDETONE_ALLOW_LOOPBACK_UPSTREAMS", "true")]).await;
     let admin = world.admin().await;
-    let elevenlabs = Monitored::elevenlabs("conv_1", KEY).await.unwrap();
-    account(&admin, "elevenlabs", &elevenlabs.url()).await;
-    let register = json!({"upstream": "elevenlabs", "upstreamCallId": "conv_1",
-        "direction": "inbound", "from": "+4930123456", "to": "+4930999999"});
-    let (status, call) = admin.post("/api/calls", &register).await;
-    assert_eq!(status, StatusCode::CREATED, "{call}");
+    let (elevenlabs, call) = conversation(&admin).await;
     assert_eq!(call["capabilities"], json!(["whisper_text", "end"]));
     let path = format!("/api/calls/{}", call["id"].as_str().unwrap());
     let act = async |act: &str, body: Value| admin.post(&format!("{path}/{act}"), &body).await;
@@ -123,12 +129,7 @@ async fn a_conversation_at_elevenlabs_is_written_to_and_ended_and_its_end_is_kno
 async fn a_conversation_that_its_vendor_ends_is_over() {
     let world = World::with(&[("SIDETONE_ALLOW_LOOPBACK_UPSTREAMS", "true")]).await;
     let admin = world.admin().await;
-    let elevenlabs = Monitored::elevenlabs("conv_1", KEY).await.unwrap();
-    account(&admin, "elevenlabs", &elevenlabs.url()).await;
-    let register = json!({"upstream": "elevenlabs", "upstreamCallId": "conv_1",
-        "direction": "inbound", "from": "+4930123456", "to": "+4930999999"});
-    let (status, call) = admin.post("/api/calls", &register).await;
-    assert_eq!(status, StatusCode::CREATED, "{call}");
+    let (elevenlabs, call) = conversation(&admin).await;
     assert!(within(async || !elevenlabs.asked().is_empty()).await);
     elevenlabs.ends("agent");
     let path = format!("/api/calls/{}", call["id"].as_str().unwrap());

@@ -1,5 +1,6 @@
 //! The server's room API: which rooms there are, and what may be done to them from outside.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use livekit_api::services::room::RoomClient;
@@ -64,10 +65,12 @@ pub struct RoomService {
 
 /// An answer of Twirp that is an error.
 #[derive(Deserialize)]
-struct Refused {
-    code: String,
+pub(crate) struct Refused {
+    pub(crate) code: String,
     #[serde(default)]
-    msg: String,
+    pub(crate) msg: String,
+    #[serde(default)]
+    pub(crate) meta: HashMap<String, String>,
 }
 
 /// What a participant's method gives.

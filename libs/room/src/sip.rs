@@ -2,13 +2,11 @@
 //!
 //! Both answer when it is decided: somebody has answered there, or will not.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::service::http_url;
+use crate::service::{Refused, http_url};
 use crate::token::{Credentials, Token, TokenError};
 
 /// The server's answer may take so much longer than the ringing.
@@ -58,16 +56,6 @@ pub struct SipService {
     url: String,
     http: reqwest::Client,
     credentials: Credentials,
-}
-
-/// An answer of Twirp that is an error.
-#[derive(Deserialize)]
-struct Refused {
-    code: String,
-    #[serde(default)]
-    msg: String,
-    #[serde(default)]
-    meta: HashMap<String, String>,
 }
 
 impl SipService {

@@ -19,6 +19,7 @@ pub mod recognise;
 pub mod retell;
 pub mod script;
 pub mod sip;
+mod sockets;
 pub mod speech;
 pub mod stream;
 pub mod vapi;

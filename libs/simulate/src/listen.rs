@@ -18,7 +18,7 @@ use sidetone_service::{clock, random};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::tungstenite::http::StatusCode;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -26,6 +26,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_util::sync::CancellationToken;
 
 use crate::script::Side;
+use crate::sockets;
 
 /// What is said in a call.
 pub trait Sound: Send + Sync + 'static {
@@ -188,7 +189,11 @@ impl Listening {
             over: call.over.clone(),
             stopped: call.stopped.clone(),
         };
-        tokio::spawn(accept(listener, call, dialled));
+        let stopped = call.stopped.clone();
+        tokio::spawn(sockets::accept(listener, stopped, move |stream| {
+            dialled.fetch_add(1, Ordering::Relaxed);
+            serve(stream, call.clone())
+        }));
         Ok(listening)
     }
 
@@ -229,26 +234,6 @@ impl Drop for Listening {
     }
 }
 
-async fn accept(listener: TcpListener, call: Call, dialled: Arc<AtomicUsize>) {
-    loop {
-        let stream = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = call.stopped.cancelled() => return,
-        };
-        let Ok((stream, _)) = stream else { return };
-        dialled.fetch_add(1, Ordering::Relaxed);
-        let call = call.clone();
-        tokio::spawn(async move {
-            let stopped = call.stopped.clone();
-            tokio::select! {
-                // a listener that has gone hears nothing more
-                ended = serve(stream, call) => drop(ended),
-                () = stopped.cancelled() => {}
-            }
-        });
-    }
-}
-
 #[expect(
     clippy::result_large_err,
     reason = "the signature is that of the handshake's callback"
@@ -261,14 +246,9 @@ async fn serve(stream: TcpStream, mut call: Call) -> Result<(), Error> {
         let fits = bearer.is_none_or(|bearer| {
             shown.is_some_and(|shown| shown.as_bytes() == format!("Bearer {bearer}").as_bytes())
         });
-        let refused = |status| {
-            let mut refusal = ErrorResponse::new(None);
-            *refusal.status_mut() = status;
-            Err(refusal)
-        };
         match (over, fits) {
-            (true, _) => refused(StatusCode::NOT_FOUND),
-            (false, false) => refused(StatusCode::UNAUTHORIZED),
+            (true, _) => Err(sockets::refusal(StatusCode::NOT_FOUND)),
+            (false, false) => Err(sockets::refusal(StatusCode::UNAUTHORIZED)),
             (false, true) => Ok(response),
         }
     };

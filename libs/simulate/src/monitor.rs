@@ -10,12 +10,14 @@ use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::tungstenite::http::StatusCode;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_util::sync::CancellationToken;
+
+use crate::sockets;
 
 /// What sockets have not sent yet; one that is so far behind is cut.
 const BEHIND: usize = 256;
@@ -90,7 +92,10 @@ impl Monitored {
             news: broadcast::channel(BEHIND).0,
             stopped: CancellationToken::new(),
         };
-        tokio::spawn(accept(listener, call.clone()));
+        let (stopped, served) = (call.stopped.clone(), call.clone());
+        tokio::spawn(sockets::accept(listener, stopped, move |stream| {
+            serve(stream, served.clone())
+        }));
         Ok(Self { address, call })
     }
 
@@ -175,25 +180,6 @@ impl Call {
     }
 }
 
-async fn accept(listener: TcpListener, call: Call) {
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = call.stopped.cancelled() => return,
-        };
-        let Ok((stream, _)) = accepted else { return };
-        let call = call.clone();
-        tokio::spawn(async move {
-            let stopped = call.stopped.clone();
-            tokio::select! {
-                // who has gone looks no more
-                ended = serve(stream, call) => drop(ended),
-                () = stopped.cancelled() => {}
-            }
-        });
-    }
-}
-
 #[expect(
     clippy::result_large_err,
     reason = "the signature is that of the handshake's callback"
@@ -201,11 +187,7 @@ async fn accept(listener: TcpListener, call: Call) {
 async fn serve(stream: TcpStream, call: Call) -> Result<(), Error> {
     let judge = |request: &Request, response: Response| match call.refusal(request) {
         None => Ok(response),
-        Some(status) => {
-            let mut refusal = ErrorResponse::new(None);
-            *refusal.status_mut() = status;
-            Err(refusal)
-        }
+        Some(status) => Err(sockets::refusal(status)),
     };
     let mut socket = tokio_tungstenite::accept_hdr_async(stream, judge).await?;
     let mut news = call.news.subscribe();

@@ -17,7 +17,7 @@ use sidetone_service::clock;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::tungstenite::http::StatusCode;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -25,6 +25,8 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_util::sync::CancellationToken;
 
 use dialect::{Answer, Dialect};
+
+use crate::sockets;
 
 /// Whose protocol it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,7 +139,9 @@ impl Recognising {
             manner: watched,
             seen: seen.clone(),
         };
-        tokio::spawn(accept(listener, shared, stopped.clone()));
+        tokio::spawn(sockets::accept(listener, stopped.clone(), move |stream| {
+            serve(stream, shared.clone())
+        }));
         Ok(Self {
             address,
             manner,
@@ -169,24 +173,6 @@ impl Drop for Recognising {
     }
 }
 
-async fn accept(listener: TcpListener, shared: Shared, stopped: CancellationToken) {
-    loop {
-        let stream = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = stopped.cancelled() => return,
-        };
-        let Ok((stream, _)) = stream else { return };
-        let (shared, stopped) = (shared.clone(), stopped.clone());
-        tokio::spawn(async move {
-            tokio::select! {
-                // a client that has gone is told nothing more
-                ended = serve(stream, shared) => drop(ended),
-                () = stopped.cancelled() => {}
-            }
-        });
-    }
-}
-
 #[expect(
     clippy::result_large_err,
     reason = "the signature is that of the handshake's callback"
@@ -201,9 +187,7 @@ async fn serve(stream: TcpStream, mut shared: Shared) -> Result<(), Error> {
             Ok(()) => return Ok(response),
             Err(status) => Some(status),
         };
-        let mut refusal = ErrorResponse::new(None);
-        *refusal.status_mut() = status.unwrap_or(StatusCode::BAD_REQUEST);
-        Err(refusal)
+        Err(sockets::refusal(status.unwrap_or(StatusCode::BAD_REQUEST)))
     };
     let socket = tokio_tungstenite::accept_hdr_async(stream, judge).await?;
     shared.see(|seen| seen.open += 1);
