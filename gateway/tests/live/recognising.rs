@@ -200,7 +200,8 @@ async fn a_room_is_written_down_by((provider, kind): (Provider, ConnectionKind))
     let all = said(&world, call);
     for (party, text) in [(Party::Customer, "Yes."), (Party::Agent, "No.")] {
         let of = of(&all, party);
-        assert!(of.iter().all(|one| one.text == text), "{party}: {of:?}");
+        let texts: Vec<&str> = of.iter().map(|one| &*one.text).collect();
+        assert!(texts.iter().all(|one| *one == text), "{party}: {texts:?}");
         // the first one began before we came
         for pair in of[1..].windows(2) {
             let between = pair[1].from.ms_since(pair[0].from);

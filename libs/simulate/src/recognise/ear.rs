@@ -39,7 +39,9 @@ pub(super) struct Ear {
 struct Open {
     from_ms: u64,
     to_ms: u64,
-    crossings: u64,
+    /// Half waves from one crossing to the next, and how long they are together: a frame that is
+    /// silent in part has as much pitch as a whole one.
+    halves: u64,
     samples: u64,
     told: bool,
 }
@@ -78,18 +80,23 @@ impl Ear {
         let from_ms = self.heard_ms;
         self.heard_ms += FRAME_MS;
         if loud {
-            let pairs = frame.windows(2);
-            let crossings = pairs.filter(|pair| (pair[0] < 0) != (pair[1] < 0)).count();
+            let pairs = frame.windows(2).enumerate();
+            let crossings: Vec<usize> = pairs
+                .filter(|(_, pair)| (pair[0] < 0) != (pair[1] < 0))
+                .map(|(at, _)| at)
+                .collect();
             let open = self.open.get_or_insert(Open {
                 from_ms,
                 to_ms: from_ms,
-                crossings: 0,
+                halves: 0,
                 samples: 0,
                 told: false,
             });
             open.to_ms = self.heard_ms;
-            open.crossings += crossings as u64;
-            open.samples += frame.len() as u64 - 1;
+            if let [first, .., last] = crossings[..] {
+                open.halves += crossings.len() as u64 - 1;
+                open.samples += (last - first) as u64;
+            }
         }
         let Some(open) = &mut self.open else {
             if self.heard_ms - self.told_ms >= SILENT_MS {
@@ -140,7 +147,8 @@ impl Ear {
 
     fn text(&self) -> Option<String> {
         let open = self.open.as_ref()?;
-        let hz = open.crossings as f64 / 2.0 / (open.samples as f64 / self.rate_hz as f64);
+        let seconds = open.samples.max(1) as f64 / self.rate_hz as f64;
+        let hz = open.halves as f64 / 2.0 / seconds;
         let off = |word: &&(u32, String)| (f64::from(word.0) - hz).abs();
         let nearest = self.words.iter().min_by(|a, b| off(a).total_cmp(&off(b)));
         Some(match nearest {
@@ -183,5 +191,19 @@ mod tests {
         ];
         assert_eq!(finals, expected);
         assert!(heard.iter().any(|one| !one.is_final && one.text == "yes"));
+    }
+    #[test]
+    fn the_rest_of_a_tone_is_the_word_that_the_whole_is() {
+        let words = vec![(440, "yes".to_owned()), (1_000, "no".to_owned())];
+        let mut ear = Ear::new(16_000, words);
+        // 6 ms of it, in a frame of 20
+        let sample = |n: u32| {
+            let sound = 8_000.0 * (f64::from(n) / 16.0 * TAU).sin();
+            if n < 96 { sound as i16 } else { 0 }
+        };
+        let pcm: Vec<i16> = (0..16_000).map(sample).collect();
+        let finals = ear.hear(&pcm).into_iter().filter(|one| one.is_final);
+        let texts: Vec<String> = finals.map(|one| one.text).collect();
+        assert_eq!(texts, ["no"]);
     }
 }
