@@ -1,4 +1,4 @@
-//! Having calls heard that live behind a socket of their upstream.
+//! Having calls heard that live behind a socket, or in a room, of their upstream.
 //!
 //! What is reported of a call says whether somebody can be heard in it, and where. Every two
 //! seconds, and at once when reports come, calls without a holder are offered to the gateways, and
@@ -18,7 +18,8 @@ use sidetone_wire::{CallId, Command, Hidden, Socket, Upstream};
 use tracing::{error, warn};
 
 use crate::app::App;
-use crate::credentials::{self, LIVE_KEY};
+use crate::credentials::{self, API_KEY, Key, LIVE_KEY};
+use crate::remote;
 use crate::routes::webhook_vendor::url_context;
 use crate::store::{self, Hearable};
 
@@ -27,10 +28,26 @@ const LOOK: Duration = Duration::from_secs(2);
 /// Reports come many in a second: they are looked at together.
 const SPACING: Duration = Duration::from_millis(200);
 
-/// Whether an upstream has sockets that we dial.
+/// Whether calls at an upstream are heard by whoever dials.
 pub(crate) fn is_dialled(upstream: Upstream) -> bool {
-    matches!(upstream, Upstream::Vapi | Upstream::Bland)
+    matches!(
+        upstream,
+        Upstream::Vapi | Upstream::Bland | Upstream::Retell
+    )
 }
+
+/// Whether there is what is needed to dial: a URL of the call, or the tenant's account.
+pub(crate) fn can_dial(upstream: Upstream, listen_url: bool, account: bool) -> bool {
+    is_dialled(upstream)
+        && if remote::by_account(upstream) {
+            account
+        } else {
+            listen_url
+        }
+}
+
+/// What to dial, and with which key.
+type Way = (String, Option<Key>);
 
 /// Offers calls and takes them back until the end.
 pub(crate) async fn run(app: Arc<App>, lifecycle: Lifecycle) -> anyhow::Result<()> {
@@ -72,25 +89,49 @@ async fn look(app: &App, offered: &mut HashSet<CallId>) -> store::Result<()> {
     Ok(())
 }
 
-/// What a gateway is told; `None` for a URL that cannot be read.
+/// What a gateway is told; `None` for a URL that cannot be read, or an account without a key.
 async fn socket(app: &App, call: CallId, found: Hearable) -> store::Result<Option<Socket>> {
+    let upstream = found.upstream;
+    let way = if remote::by_account(upstream) {
+        room(app, &found).await?
+    } else {
+        listen_url(app, call, &found).await?
+    };
+    Ok(way.map(|(url, bearer)| Socket {
+        call,
+        upstream,
+        tenant: found.slug,
+        url: Hidden(url),
+        bearer: bearer.map(|key| Hidden(key.secret.expose_secret().to_owned())),
+        customer_name: found.customer_name,
+        agent_name: found.agent_name,
+    }))
+}
+
+/// Where a call's socket is, and the key for it, if it asks for one.
+async fn listen_url(app: &App, call: CallId, found: &Hearable) -> store::Result<Option<Way>> {
     let (tenant, upstream) = (found.tenant, found.upstream);
+    let Some(sealed) = &found.listen_url else {
+        return Ok(None);
+    };
     let context = url_context("listen", tenant, upstream, &found.upstream_call_id);
-    let url = match app.keyring.unwrap_secret(&context, &found.listen_url) {
-        Ok(url) => Hidden(url.expose_secret().to_owned()),
+    let url = match app.keyring.unwrap_secret(&context, sealed) {
+        Ok(url) => url.expose_secret().to_owned(),
         Err(error) => {
             error!(%call, %error, "a listen URL was encrypted by another master key");
             return Ok(None);
         }
     };
     let key = credentials::key(app, tenant, upstream, LIVE_KEY).await?;
-    Ok(Some(Socket {
-        call,
-        upstream,
-        tenant: found.slug,
-        url,
-        bearer: key.map(|key| Hidden(key.secret.expose_secret().to_owned())),
-        customer_name: found.customer_name,
-        agent_name: found.agent_name,
-    }))
+    Ok(Some((url, key)))
+}
+
+/// Where to ask for a call's room, and the tenant's key.
+async fn room(app: &App, found: &Hearable) -> store::Result<Option<Way>> {
+    let key = credentials::key(app, found.tenant, found.upstream, API_KEY).await?;
+    let way = key.and_then(|key| {
+        let url = remote::room_url(&key, found.upstream, &found.upstream_call_id)?;
+        Some((url, Some(key)))
+    });
+    Ok(way)
 }

@@ -59,6 +59,15 @@ pub(crate) fn by_account(upstream: Upstream) -> bool {
     }
 }
 
+/// Where a vendor is asked for the room of a call; `None` for one that has none, or an id that is
+/// none of the vendor's.
+pub(crate) fn room_url(key: &Key, upstream: Upstream, id: &str) -> Option<String> {
+    match vendor(upstream) {
+        Some(Vendor::Retell) => retell::room_url(key, id),
+        Some(Vendor::Vapi | Vendor::Elevenlabs) | None => None,
+    }
+}
+
 /// What there is to reach a call by.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reach {

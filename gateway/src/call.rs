@@ -27,7 +27,6 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::bus::Bus;
 use crate::live::{Live, RULE_QUEUE, Rule, Source as _};
 use crate::metrics::{self, Present};
 use crate::recognise::{Inbox, Told};
@@ -417,7 +416,7 @@ impl Tap {
                 let (id, before) = (tapped.id, tapped.lane);
                 tapped.party = party;
                 tapped.lane = bus.enter(party, id, now);
-                leave_lane(source, bus, before, now);
+                source.leave_lane(bus, before, now);
             }
             return;
         }
@@ -433,7 +432,7 @@ impl Tap {
         };
         let Live { source, bus, .. } = live;
         if let Some(lane) = source.remove(sid) {
-            leave_lane(source, bus, lane, clock::now());
+            source.leave_lane(bus, lane, clock::now());
             if ended {
                 self.room.unsubscribe(sid);
             }
@@ -516,13 +515,6 @@ async fn next_told(inbox: Option<Rc<Inbox>>) -> Told {
     match inbox {
         Some(inbox) => inbox.next().await,
         None => std::future::pending().await,
-    }
-}
-
-/// Takes a track out of its lane; another of its party may take its place.
-fn leave_lane(source: &mut source::Livekit, bus: &mut Bus, lane: usize, now: Instant) {
-    if let Some(moved) = bus.leave(lane, now) {
-        source.move_to(moved, lane);
     }
 }
 

@@ -8,9 +8,10 @@ use sidetone_wire::{CallId, Command, CommandError, Reply, Socket};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
+use crate::diallers::Way;
 use crate::keeper::Keeper;
 use crate::shard::{Placement, ToShard, Work};
-use crate::{Shared, upstream};
+use crate::{Shared, guest, upstream};
 
 /// Hands commands on until the fleet sends no more.
 pub(crate) async fn run(
@@ -62,14 +63,14 @@ pub(crate) async fn run(
     }
 }
 
-/// Begins to hear a call through its upstream's socket, unless somebody does.
+/// Begins to hear a call at its upstream, unless somebody does.
 async fn hear(shared: &Shared, placement: &Placement, socket: Socket) -> Result<(), CommandError> {
     let call = socket.call;
     if shared.routes.find(call).is_some() {
         return Ok(());
     }
-    let Some(dialler) = shared.diallers.of(socket.upstream) else {
-        let detail = format!("{} has no socket to listen to", socket.upstream);
+    let Some(way) = shared.diallers.of(socket.upstream) else {
+        let detail = format!("{} has nothing to listen to", socket.upstream);
         return Err(CommandError::Unsupported { detail });
     };
     let key = format!("call:{call}");
@@ -77,12 +78,20 @@ async fn hear(shared: &Shared, placement: &Placement, socket: Socket) -> Result<
     let Some(lease) = lease else {
         return Ok(()); // another gateway has it
     };
-    let start = upstream::Start {
-        socket,
-        dialler,
-        keeper: Keeper::new(lease, key),
+    let keeper = Keeper::new(lease, key);
+    let work = match way {
+        Way::Socket(dialler) => Work::Socket(upstream::Start {
+            socket,
+            dialler,
+            keeper,
+        }),
+        Way::Room(diallers) => Work::Guest(guest::Start {
+            socket,
+            diallers,
+            keeper,
+        }),
     };
-    let placed = placement.place(Box::new(Work::Socket(start)));
+    let placed = placement.place(Box::new(work));
     placed.map_err(|_| CommandError::Overloaded)
 }
 

@@ -1,8 +1,10 @@
-//! What opens the sockets of upstreams and of recognisers of speech: each may name its vendor's
-//! hosts and no others.
+//! What opens the sockets and rooms of upstreams and the sockets of recognisers of speech: each may
+//! name its vendor's hosts and no others.
 
 use sidetone_service::dial::{Dialler, Limits, Policy};
 use sidetone_wire::{ConnectionKind, Upstream};
+
+use crate::guest;
 
 /// The upstreams whose sockets we dial.
 const DIALLED: [Upstream; 2] = [Upstream::Vapi, Upstream::Bland];
@@ -16,9 +18,18 @@ const RECOGNISERS: [ConnectionKind; 3] = [
 /// before it costs what a call may.
 const MESSAGE_BYTES: u64 = 256 * 1024;
 
+/// How calls at an upstream are heard.
+pub(crate) enum Way {
+    /// By a socket.
+    Socket(Dialler),
+    /// In a LiveKit room of the upstream.
+    Room(guest::Diallers),
+}
+
 /// See the module.
 pub(crate) struct Diallers {
     upstreams: Vec<(Upstream, Dialler)>,
+    retell: Option<guest::Diallers>,
     recognisers: Vec<(ConnectionKind, Dialler)>,
 }
 
@@ -35,22 +46,33 @@ impl Diallers {
         let upstreams = DIALLED
             .iter()
             .filter_map(|one| Some((*one, dialler(one.as_str())?)));
+        let retell = Upstream::Retell.as_str();
+        let retell = dialler(retell).zip(Policy::rooms(retell, allow_loopback));
         let recognisers = RECOGNISERS.iter();
         let recognisers = recognisers.filter_map(|one| Some((*one, dialler(one.as_str())?)));
         Ok(Self {
             upstreams: upstreams
                 .map(|(one, dialler)| Ok((one, dialler?)))
                 .collect::<anyhow::Result<_>>()?,
+            retell: retell
+                .map(|(api, rooms)| {
+                    let (api, rooms) = (api?, Dialler::new(rooms)?);
+                    anyhow::Ok(guest::Diallers { api, rooms })
+                })
+                .transpose()?,
             recognisers: recognisers
                 .map(|(one, dialler)| Ok((one, dialler?)))
                 .collect::<anyhow::Result<_>>()?,
         })
     }
 
-    /// What dials an upstream's sockets; `None` for those that have none.
-    pub(crate) fn of(&self, upstream: Upstream) -> Option<Dialler> {
+    /// How an upstream's calls are heard by who dials; `None` for those that are not.
+    pub(crate) fn of(&self, upstream: Upstream) -> Option<Way> {
+        if upstream == Upstream::Retell {
+            return self.retell.clone().map(Way::Room);
+        }
         let found = self.upstreams.iter().find(|(one, _)| *one == upstream);
-        found.map(|(_, dialler)| dialler.clone())
+        found.map(|(_, dialler)| Way::Socket(dialler.clone()))
     }
 
     /// What dials a recogniser of speech; `None` for who is none.

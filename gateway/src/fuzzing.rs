@@ -11,8 +11,9 @@ pub type Entry = fn(&[u8]);
 
 /// The fuzz targets by name: that of the program in `fuzz/fuzz_targets` and of the folder in
 /// `fuzz/corpus`.
-pub const TARGETS: [(&str, Entry); 8] = [
+pub const TARGETS: [(&str, Entry); 9] = [
     ("listen_vapi", listen_vapi),
+    ("room_retell", room_retell),
     ("inward_media", inward_media),
     ("inward_jambonz", inward_jambonz),
     ("inward_audiohook", inward_audiohook),
@@ -45,6 +46,11 @@ pub fn inward_audiohook(bytes: &[u8]) {
 /// The same of a stream that Asterisk brings.
 pub fn inward_audiosocket(bytes: &[u8]) {
     inward::fuzz(Family::Audiosocket, bytes);
+}
+
+/// Whatever Retell answers whoever asks for a call's room, what is read of it is bounded.
+pub fn room_retell(bytes: &[u8]) {
+    crate::guest::invitation::fuzz(bytes);
 }
 
 /// Whatever a recogniser of speech says, a line for each message, what is made of it is bounded.

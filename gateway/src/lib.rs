@@ -4,8 +4,9 @@
 //! becomes a task on one of its shards: threads with a runtime of their own. The task holds an
 //! invisible connection to the room, says what happens to the call, and hands each packet, still
 //! encoded, to the call's sinks by plain method calls. The only queue on a packet's way is the one
-//! to a supervisor's monitor room or feed. A call that lives behind a vendor's socket is such a
-//! task, too (one lease per call): the control plane says what to dial, or the vendor dials us.
+//! to a supervisor's monitor room or feed. A call that lives behind a vendor's socket, or in a
+//! room of its vendor, is such a task, too (one lease per call): the control plane says what to
+//! dial, or the vendor dials us.
 //!
 //! **Invariants**
 //! - A call, its tap and its sinks live on one thread; there is no lock on a packet's path.
@@ -23,6 +24,7 @@ mod diallers;
 mod directory;
 #[doc(hidden)]
 pub mod fuzzing;
+mod guest;
 mod inward;
 mod keeper;
 mod link;

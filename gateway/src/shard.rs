@@ -19,7 +19,7 @@ use crate::directory::Fate;
 use crate::keeper::Keeper;
 use crate::metrics::PacketCounters;
 use crate::monitor::Monitors;
-use crate::{Shared, call, inward, pace, sink, upstream};
+use crate::{Shared, call, guest, inward, pace, sink, upstream};
 
 /// Orders waiting at a shard. Starts are paced at a few a second, so more mean that the shard is
 /// stuck: the room goes to another one.
@@ -38,6 +38,8 @@ pub(crate) enum Work {
     Room(Start),
     /// A socket of an upstream.
     Socket(upstream::Start),
+    /// A room of an upstream.
+    Guest(guest::Start),
     /// A socket that an upstream opened.
     Stream(Box<inward::Start>),
 }
@@ -272,6 +274,10 @@ fn spawn(taps: &mut JoinSet<()>, shard: &Rc<Shard>, work: Work, load: Load) {
         Work::Socket(start) => (
             info_span!("tap", upstream = %start.socket.upstream, call),
             Box::pin(upstream::run(start, shard)),
+        ),
+        Work::Guest(start) => (
+            info_span!("tap", upstream = %start.socket.upstream, call),
+            Box::pin(guest::run(start, shard)),
         ),
         Work::Stream(start) => (
             info_span!("tap", upstream = %start.arrival.who.upstream, call),

@@ -36,7 +36,7 @@ const TICK: Duration = Duration::from_millis(250);
 /// Messages handled before commands are looked at: a flood of them must not starve these.
 const BURST: u32 = 64;
 /// Why a call ended whose upstream says no more of it.
-const UPSTREAM_CLOSED: &str = "upstream_closed";
+pub(crate) const UPSTREAM_CLOSED: &str = "upstream_closed";
 /// How long a socket may take our ping or our close: one that does not is dead.
 const WRITE_WITHIN: Duration = Duration::from_millis(200);
 
@@ -384,7 +384,7 @@ impl Tap {
 }
 
 /// What is wrong with a socket, for people who may not know where it is.
-fn without_host(why: &str, url: &str) -> String {
+pub(crate) fn without_host(why: &str, url: &str) -> String {
     let host = url.split_once("://").map_or("", |(_, rest)| rest);
     let host = host.split(['/', ':', '?', '#']).next().unwrap_or_default();
     if host.is_empty() {

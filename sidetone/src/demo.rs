@@ -42,7 +42,7 @@ pub(crate) async fn run(options: cli::Demo) -> anyhow::Result<()> {
     let password = password.map(|password| password.expose_secret().to_owned());
     let access = settings.livekit.access();
     let calls = usize::from(options.calls);
-    let rooms = access.filter(|_| calls > 0);
+    let rooms = access.clone().filter(|_| calls > 0);
     let vendors = usize::from(options.vendor_calls);
     let vendors = password.clone().filter(|_| vendors > 0);
     let way_in = WayIn {
@@ -62,7 +62,8 @@ pub(crate) async fn run(options: cli::Demo) -> anyhow::Result<()> {
     }
     if let Some(password) = vendors {
         let (http, calls) = (settings.server.http, usize::from(options.vendor_calls));
-        let vendors = vendors_calls(http, password, calls, life.clone());
+        let server = access.as_ref().map(server_of);
+        let vendors = vendors_calls(http, password, calls, server, life.clone());
         life.spawn_vital("simulated vendors", vendors);
     }
     life.spawn_vital("way in", way_in.show(life.clone()));
@@ -136,10 +137,12 @@ async fn vendors_calls(
     http: SocketAddr,
     password: String,
     calls: usize,
+    server: Option<Server>,
     life: Lifecycle,
 ) -> anyhow::Result<()> {
     let url = format!("http://{}", reachable(http));
-    let connecting = Vendors::connect(&url, control_api::FIRST_USER, &password);
+    let who = (control_api::FIRST_USER, password.as_str());
+    let connecting = Vendors::connect(&url, who, server);
     match connecting.await {
         Ok(vendors) => Box::pin(vendors.run(calls, life.drain_token())).await,
         // somebody has changed the password: there are no vendors then

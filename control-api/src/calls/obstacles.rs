@@ -120,13 +120,12 @@ const fn at_elevenlabs(missing: Capability) -> &'static str {
 const fn at_retell(missing: Capability, early: bool) -> &'static str {
     match missing {
         Capability::WhisperText | Capability::End if early => EARLY,
-        Capability::WhisperText | Capability::End => {
+        Capability::Listen | Capability::WhisperText | Capability::End => {
             "No connection to Retell has an apiKey: add it under Connections."
         }
         Capability::Takeover | Capability::HandBack => {
             "A takeover at Retell ends its agent for good, and is not done from here."
         }
-        Capability::Listen => "Calls at Retell are not heard live yet.",
         Capability::WhisperVoice => "Retell takes no voice for its agents: write to them instead.",
         Capability::Barge
         | Capability::Transfer

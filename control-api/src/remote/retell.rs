@@ -7,7 +7,7 @@ use sidetone_wire::{Capability, Upstream};
 
 use super::{Ask, Order, Trouble, ask, is_plain};
 use crate::app::App;
-use crate::credentials::{self, API_KEY};
+use crate::credentials::{self, API_KEY, Key};
 use crate::store::Line;
 
 /// What can be done with a tenant's key.
@@ -33,8 +33,17 @@ pub(super) async fn give(app: &App, line: &Line, order: Order<'_>) -> Result<(),
     };
     let key = credentials::key(app, line.tenant, upstream, API_KEY).await?;
     let key = key.ok_or(Trouble::NoKey(upstream, API_KEY))?;
-    let origin = key.api_url.as_deref().unwrap_or(ORIGIN);
-    let url = format!("{}{path}", origin.trim_end_matches('/'));
+    let url = url(&key, &path);
     let by = (&app.remote.retell, upstream);
     ask(by, how, &url, Some(key.secret.expose_secret()), &body).await
+}
+
+/// Where to ask for the room of a call; `None` for an id that is none of Retell's.
+pub(super) fn room_url(key: &Key, id: &str) -> Option<String> {
+    is_plain(id).then(|| url(key, &format!("/v2/listen-live-call/{id}")))
+}
+
+fn url(key: &Key, path: &str) -> String {
+    let origin = key.api_url.as_deref().unwrap_or(ORIGIN);
+    format!("{}{path}", origin.trim_end_matches('/'))
 }

@@ -1,4 +1,4 @@
-//! Calls that are heard through sockets of their upstreams.
+//! Calls that are heard through sockets or rooms of their upstreams.
 
 use std::collections::HashSet;
 
@@ -14,18 +14,18 @@ pub(crate) struct Hearable {
     pub(crate) slug: String,
     pub(crate) upstream: Upstream,
     pub(crate) upstream_call_id: String,
-    /// Encrypted.
-    pub(crate) listen_url: String,
+    /// Encrypted; where the upstream gave one.
+    pub(crate) listen_url: Option<String>,
     pub(crate) customer_name: Option<String>,
     pub(crate) agent_name: Option<String>,
 }
 
 impl Store {
-    /// Live calls in which somebody can be heard through a socket.
+    /// Live calls in which somebody can be heard by who dials.
     pub(crate) async fn hearable(&self) -> Result<HashSet<CallId>> {
         let rows = sqlx::query(
             "SELECT u.call_id FROM upstream_calls u JOIN calls c ON c.id = u.call_id \
-             WHERE u.hearable = 1 AND u.listen_url IS NOT NULL AND c.ended_at IS NULL",
+             WHERE u.hearable = 1 AND c.ended_at IS NULL",
         )
         .fetch_all(&self.pool)
         .await?;
@@ -38,7 +38,7 @@ impl Store {
             "SELECT u.client_id, t.slug, u.upstream, u.upstream_call_id, u.listen_url, \
              c.customer_name, c.agent_name FROM upstream_calls u \
              JOIN calls c ON c.id = u.call_id JOIN clients t ON t.id = u.client_id \
-             WHERE u.call_id = $1 AND u.listen_url IS NOT NULL AND c.ended_at IS NULL",
+             WHERE u.call_id = $1 AND u.hearable = 1 AND c.ended_at IS NULL",
         )
         .bind(call.to_string())
         .fetch_optional(&self.pool)
@@ -49,7 +49,7 @@ impl Store {
             slug: row.text("slug")?,
             upstream: row.parsed("upstream")?,
             upstream_call_id: row.text("upstream_call_id")?,
-            listen_url: row.text("listen_url")?,
+            listen_url: row.opt_text("listen_url")?,
             customer_name: row.opt_text("customer_name")?,
             agent_name: row.opt_text("agent_name")?,
         }))

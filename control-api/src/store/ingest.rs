@@ -97,6 +97,8 @@ struct Touched {
     unheard: Unheard,
     /// Its upstream brings its sound.
     streams: bool,
+    /// It is heard by whoever dials.
+    dialled: bool,
     listen_url: Option<String>,
     control_url: Option<String>,
 }
@@ -252,6 +254,7 @@ async fn claim(
                 rows: Rows::default(),
                 unheard: Unheard::default(),
                 streams: false,
+                dialled: false,
                 listen_url: row.opt_text("listen_url")?,
                 control_url: row.opt_text("control_url")?,
             };
@@ -286,19 +289,22 @@ async fn write(
     let lines = branches::lines(tx, &numbers).await?;
     let accounts = remote::accounts(tx, touched.keys()).await?;
     let mut rows: Vec<(Key, Touched, Call)> = Vec::with_capacity(touched.len());
-    for (key, call) in touched {
+    for (key, mut call) in touched {
         let line = call.state.line().and_then(e164);
         let line = line.and_then(|number| lines.get(&number));
         let branch = line.filter(|line| line.tenant == key.0);
         let branch = branch.and_then(|line| line.branch);
         let mut after = call.before.clone().unwrap_or_else(|| unknown(&key, &call));
         call.state.project(&call.former, branch, &mut after);
-        let socket = call.listen_url.is_some() && hearing::is_dialled(after.upstream);
+        let account = accounts.contains(&(key.0, key.1));
+        call.dialled = hearing::can_dial(key.1, call.listen_url.is_some(), account);
         after.capabilities = capabilities(Reach {
             upstream: after.upstream,
-            listen: socket || call.streams || after.capabilities.contains(&Capability::Listen),
+            listen: call.dialled
+                || call.streams
+                || after.capabilities.contains(&Capability::Listen),
             control: call.control_url.is_some(),
-            account: accounts.contains(&(key.0, key.1)),
+            account,
             goes_on: call.state.is_hearable(),
         });
         after.incapable = obstacles(&after);
@@ -375,7 +381,7 @@ fn kind(before: Option<&Call>, after: &Call) -> CallEventType {
     }
 }
 
-/// Whether it is heard by a socket that we dial, or was until now.
+/// Whether it is heard by whoever dials, or was until now.
 fn has_socket(call: &Call) -> bool {
     hearing::is_dialled(call.upstream) && call.capabilities.contains(&Capability::Listen)
 }
@@ -512,8 +518,8 @@ async fn put_states(tx: &mut Tx, rows: &[(Key, Touched, Call)]) -> Result<()> {
             statement.text(columns::json(&call.state)).sql(", ");
             statement.opt_text(call.listen_url.clone()).sql(", ");
             statement.opt_text(call.control_url.clone()).sql(", ");
-            let socket = call.listen_url.is_some() && hearing::is_dialled(*upstream);
-            statement.int(i64::from(socket && call.state.is_hearable()));
+            let hearable = call.dialled && call.state.is_hearable();
+            statement.int(i64::from(hearable));
         });
         statement.sql(
             " ON CONFLICT (client_id, upstream, upstream_call_id) DO UPDATE SET \

@@ -4,7 +4,9 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use sidetone_fleet::EventLog;
 use sidetone_service::clock;
+use sidetone_simulate::retell::RetellCall;
 use sidetone_simulate::vapi::VapiCall;
+use sidetone_simulate::webhook::Signing;
 use sidetone_wire::{CallEvent, CallId, Command, EndClass, EndReason, NodeId, Socket, Timestamp};
 
 use crate::vendor_calls::{VAPI, hmac, only_call, send, signed};
@@ -94,6 +96,56 @@ async fn a_call_in_which_somebody_is_heard_is_offered_until_a_gateway_has_it_and
     says(&world, &ended).await;
     let over = Command::CallOver { call: id };
     assert!(gateway.heard(|command| *command == over).await);
+}
+
+#[tokio::test]
+async fn a_call_at_retell_is_offered_with_the_tenants_key_and_where_to_ask_for_its_room() {
+    let world = World::with(&[("SIDETONE_ALLOW_LOOPBACK_UPSTREAMS", "true")]).await;
+    let admin = world.admin().await;
+    let gateway = world.gateway();
+    let secret = crate::vendor_calls::SECRET;
+    let says = async |id: &str| {
+        let (_, started) = &RetellCall::new(id, clock::wall() - 60_000).webhooks()[0];
+        let hook = signed(&Signing::Retell(secret.to_owned()), started);
+        let (status, answer) = send(&world, "/api/webhooks/retell/default", &hook).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+    };
+    let account = |credentials: Value| {
+        json!({"kind": "retell", "name": credentials.to_string(), "credentials": credentials,
+            "settings": {"apiUrl": "http://127.0.0.1:1"},
+            "webhook": {"scheme": "retell", "secret": secret}})
+    };
+    let (status, made) = admin.post("/api/connections", &account(Value::Null)).await;
+    assert_eq!(status, StatusCode::CREATED, "{made}");
+    says("call_0").await;
+    let call = only_call(&admin).await;
+    assert_eq!(call["capabilities"], json!([]), "nothing opens its room");
+    let why = call["incapable"]["listen"].as_str().unwrap();
+    assert!(why.contains("apiKey"), "{why}");
+
+    let (status, made) = admin
+        .post("/api/connections", &account(json!({"apiKey": KEY})))
+        .await;
+    assert_eq!(status, StatusCode::CREATED, "{made}");
+    for id in ["../stop-call/call_1", "call_1"] {
+        says(id).await;
+    }
+    let hears = |command: &Command| matches!(command, Command::Hear(_));
+    assert!(gateway.heard(hears).await);
+    for offer in offers(&gateway) {
+        assert_eq!(
+            offer.url.0, "http://127.0.0.1:1/v2/listen-live-call/call_1",
+            "no id leads elsewhere"
+        );
+        assert_eq!(offer.bearer.as_ref().unwrap().0, KEY);
+    }
+    let calls = admin.read("/api/calls?upstream=retell").await;
+    let heard = calls["items"].as_array().unwrap().iter();
+    let heard = heard.filter(|call| call["upstreamCallId"] == "call_1");
+    for call in heard {
+        assert_eq!(call["capabilities"][0], "listen");
+        assert!(!call.to_string().contains("127.0.0.1"), "{call}");
+    }
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use sidetone_media::{Codec, MediaTime, Packet, Timeline, TrackId};
 use sidetone_room::RtpIn;
 use sidetone_wire::Party;
 
+use crate::bus::Bus;
 use crate::live::Source;
 
 /// The tapped tracks of one call.
@@ -78,9 +79,11 @@ impl Livekit {
         Some(self.tracks.swap_remove(at).lane)
     }
 
-    /// A track is in another lane now.
-    pub(crate) fn move_to(&mut self, id: TrackId, lane: usize) {
-        if let Some(track) = self.tracks.iter_mut().find(|track| track.id == id) {
+    /// Empties a lane; another track of its party may take its place.
+    pub(crate) fn leave_lane(&mut self, bus: &mut Bus, lane: usize, now: Instant) {
+        let moved = bus.leave(lane, now);
+        let mut tracks = self.tracks.iter_mut();
+        if let Some(track) = tracks.find(|track| Some(track.id) == moved) {
             track.lane = lane;
         }
     }

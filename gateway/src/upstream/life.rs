@@ -47,7 +47,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreachable(why) => write!(f, "the upstream cannot be reached: {why}"),
-            Self::Closed(why) => write!(f, "the upstream closed the socket: {why}"),
+            Self::Closed(why) => write!(f, "the upstream closed the connection: {why}"),
             Self::Dead => f.write_str("the upstream does not answer any more"),
             Self::Silent => f.write_str("the upstream sends no sound"),
             Self::TooFast => f.write_str("the upstream sends more than can have been spoken"),

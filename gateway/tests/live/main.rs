@@ -10,6 +10,7 @@ mod bland;
 mod door;
 mod faults;
 mod feeds;
+mod guests;
 mod hearing;
 mod keeping;
 mod peers;

@@ -290,7 +290,7 @@ async fn a_stream_that_breaks_is_waited_for_and_goes_on_in_the_same_recording() 
     brought.talks(&world, Duration::from_secs(2)).await;
     let call = brought.call;
     brought.streaming.vanish().await;
-    is_told(&world, call, "closed the socket").await;
+    is_told(&world, call, "closed the connection").await;
     let brought = Brought::start(&world, plan.clone(), TONES).await;
     assert_eq!(brought.call, call);
     wait_for("recovery", DEADLINE, || async {

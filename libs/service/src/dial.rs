@@ -149,6 +149,20 @@ impl Dialler {
         self.policy.check(url)
     }
 
+    /// Judges a WebSocket's URL and every address that its name has now: for what somebody else's
+    /// code opens. Danger: that code looks the name up again, so the policy's hosts must be of
+    /// domains whose owners are trusted with their names.
+    ///
+    /// # Errors
+    /// When it is not to be opened, or its name has no address.
+    pub async fn vet(&self, url: &str) -> Result<(), DialError> {
+        let target = target::check(url, Kind::Socket, &self.policy)?;
+        let limit = self.policy.limits.connect;
+        let looking = tokio::time::timeout(limit, self.guard.checked(&target.host)).await;
+        let addresses = looking.map_err(|_| no_answer(&target.host, limit))?;
+        addresses.map(drop)
+    }
+
     /// Asks for a URL, following redirects as the policy says. `Authorization` and `Cookie` are
     /// sent to the URL's own host only.
     ///

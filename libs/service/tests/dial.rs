@@ -429,3 +429,28 @@ async fn web_sockets_go_through_the_same_guard() {
     let error = open(&silent).await;
     assert!(matches!(error, DialError::TooSlow { .. }), "{error}");
 }
+
+#[tokio::test]
+async fn what_others_open_is_vetted_by_its_text_and_by_every_address_of_its_name() {
+    let vetted = async |url: &str, addresses: &[&str]| {
+        let policy = Policy::rooms("retell", false).unwrap();
+        let dialler = Dialler::with_resolver(policy, Scripted::new(&[addresses])).unwrap();
+        dialler.vet(url).await
+    };
+    let public = "93.184.216.34";
+    for url in ["wss://rtc.retellai.com", "wss://retell-1.livekit.cloud/"] {
+        assert_eq!(vetted(url, &[public]).await, Ok(()));
+        for inner in ["10.0.0.1", "127.0.0.1", "169.254.169.254", "::1"] {
+            let refused = vetted(url, &[public, inner]).await.unwrap_err();
+            assert!(
+                matches!(refused, DialError::Refused(Refusal::Address { .. })),
+                "{refused}"
+            );
+        }
+    }
+    for url in ["wss://livekit.cloud.example", "ws://rtc.retellai.com"] {
+        let refused = vetted(url, &[public]).await;
+        assert!(matches!(refused, Err(DialError::Refused(_))), "{url}");
+    }
+    assert!(Policy::rooms("vapi", false).is_none());
+}

@@ -70,6 +70,16 @@ pub(crate) struct Client {
 impl Client {
     /// Joins and publishes the microphone; returns when it takes packets.
     pub(crate) async fn join(server: &Server, token: Token, silence: Silence) -> Result<Self> {
+        Self::join_as(server, token, "microphone", silence).await
+    }
+
+    /// The same with another name for the microphone.
+    pub(crate) async fn join_as(
+        server: &Server,
+        token: Token,
+        name: &str,
+        silence: Silence,
+    ) -> Result<Self> {
         let token = token.ttl(TOKEN_TTL).sign(&server.credentials)?;
         let mut options = Options::new(&server.url, token);
         options.give_up_after = GIVE_UP_AFTER;
@@ -77,7 +87,7 @@ impl Client {
         let mut room = Box::new(Box::pin(Room::join(options)).await?);
         let microphone = PublishOptions {
             dtx: silence == Silence::Dtx,
-            ..PublishOptions::opus("microphone")
+            ..PublishOptions::opus(name)
         };
         let track = room.publish(microphone);
         let published = tokio::time::timeout(PUBLISH_DEADLINE, published(&mut room));

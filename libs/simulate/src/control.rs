@@ -397,14 +397,17 @@ async fn update(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<String, (StatusCode, String)> {
-    take(&orders, &headers, &id, "update-live-call", &body, |body| {
-        has(body, &[], &["call_control", "fields_to_override"])?;
-        let control = &body["call_control"];
-        has(control, &["additional_context"], &["trigger_response"])?;
-        flags(control, &["trigger_response"])?;
-        text(control, "additional_context")
-    })
-    .await
+    let order = "update-live-call";
+    take(&orders, &headers, &id, order, &body, check_retell).await
+}
+
+/// Whether it is something that Retell lets be told to a live call's agent.
+pub(crate) fn check_retell(body: &Value) -> Result<(), String> {
+    has(body, &[], &["call_control", "fields_to_override"])?;
+    let control = &body["call_control"];
+    has(control, &["additional_context"], &["trigger_response"])?;
+    flags(control, &["trigger_response"])?;
+    text(control, "additional_context")
 }
 
 async fn stop(

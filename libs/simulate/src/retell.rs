@@ -1,5 +1,7 @@
 //! The webhooks of a call on Retell.
 
+pub mod live;
+
 use serde_json::{Value, json};
 
 /// A call, of which webhooks tell.

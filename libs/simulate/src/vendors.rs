@@ -10,10 +10,12 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::client::Server;
 use crate::clip::PACKET;
 use crate::conversation::{Conversation, TranscriptLine};
 use crate::listen::{Listening, Manner};
 use crate::retell::RetellCall;
+use crate::retell::live::RetellLive;
 use crate::script::{self, Script, Side};
 use crate::speech::Speech;
 use crate::stream::{Dialect, Plan, Streaming};
@@ -32,7 +34,7 @@ const RINGS_MS: i64 = 1_500;
 pub enum Vendor {
     /// Heard behind a listen socket.
     Vapi,
-    /// Told of by webhook.
+    /// Heard in a room of its own, if there is a server for it; else told of by webhook alone.
     Retell,
     /// Brings the call's sound itself.
     Twilio,
@@ -76,14 +78,21 @@ pub struct Vendors {
     secret: String,
     /// Where Twilio brings its streams.
     streams: String,
+    /// Where calls at Retell talk.
+    retell: Option<RetellLive>,
 }
 
 impl Vendors {
-    /// Makes the vendors known to the control plane at `url`, as an admin would.
+    /// Makes the vendors known to the control plane at `url`, as an admin would. `livekit`: the
+    /// server on which Retell has its rooms.
     ///
     /// # Errors
     /// When that admin may not, or nobody answers.
-    pub async fn connect(url: &str, username: &str, password: &str) -> Result<Self> {
+    pub async fn connect(
+        url: &str,
+        (username, password): (&str, &str),
+        livekit: Option<Server>,
+    ) -> Result<Self> {
         // the client asks for one; that another one was first is fine
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let client = reqwest::Client::new();
@@ -97,9 +106,18 @@ impl Vendors {
         let login: Value = login.json().await?;
         let token = login["access_token"].as_str().unwrap_or_default();
         let secret = random::token();
+        let retell = match livekit {
+            Some(server) => Some(RetellLive::start(server, &secret).await?),
+            None => None,
+        };
         let mut streams = None;
         for vendor in Vendor::ALL {
-            let account = account(&client, url, token, vendor, &secret).await?;
+            let mut signs = vendor.signs(&secret);
+            if let (Vendor::Retell, Some(retell)) = (vendor, &retell) {
+                signs["credentials"] = json!({"apiKey": secret});
+                signs["settings"] = json!({"apiUrl": retell.url()});
+            }
+            let account = account(&client, url, token, vendor, signs).await?;
             streams =
                 streams.or_else(|| Some(account["streamUrls"]["inbound"].as_str()?.to_owned()));
         }
@@ -114,6 +132,7 @@ impl Vendors {
             url: url.to_owned(),
             secret,
             streams,
+            retell,
         })
     }
 
@@ -197,7 +216,7 @@ impl Vendors {
         self.vapi_tells(&ended).await
     }
 
-    /// A call of which webhooks tell.
+    /// A call at Retell.
     async fn retell(&self, script: &'static Script, stop: &CancellationToken) -> Result<()> {
         let mut call = RetellCall::new(&format!("sim-{:016x}", random::u64()), clock::wall());
         if let Some(number) = &script.customer.number {
@@ -206,6 +225,60 @@ impl Vendors {
         call.customer_name.clone_from(&script.customer.name);
         call.agent.clone_from(&script.agent);
         call.lines = script.turns.iter().map(|turn| turn.text.clone()).collect();
+        match &self.retell {
+            Some(retell) => self.retell_talks(retell, &call, script, stop).await,
+            None => self.retell_reports(&call, stop).await,
+        }
+    }
+
+    /// A call whose parties talk; what they say is told by its monitor socket as it is said.
+    async fn retell_talks(
+        &self,
+        retell: &RetellLive,
+        call: &RetellCall,
+        script: &'static Script,
+        stop: &CancellationToken,
+    ) -> Result<()> {
+        let conversation = Conversation::new(script, 100);
+        let talk = retell.call(&call.id, Speech::of(script)?).await?;
+        let began = clock::now();
+        let tells = async |name: &str, more: &Value| {
+            let signing = Signing::Retell(self.secret.clone());
+            let webhook = call.event(name, more);
+            self.tell(Vendor::Retell, &signing, &webhook).await
+        };
+        tells("call_started", &json!({})).await?;
+        let said = async {
+            for line in conversation.transcript() {
+                if sleeps_until(began + PACKET * line.at, stop).await {
+                    return;
+                }
+                let role = match line.side {
+                    Side::Customer => "user",
+                    Side::Agent => "agent",
+                };
+                let seconds = (PACKET * conversation.turns()[line.turn].start).as_secs_f64();
+                talk.says(&line.turn.to_string(), role, seconds, &line.text);
+            }
+            sleeps_until(began + conversation.duration(), stop).await;
+        };
+        let reason = tokio::select! {
+            () = said => "user_hangup",
+            () = talk.ended() => "manual_stopped",
+        };
+        talk.ends(reason);
+        let ended_ms = clock::wall();
+        let mut end = json!({"end_timestamp": ended_ms, "duration_ms": ended_ms - call.started_ms,
+            "disconnection_reason": reason});
+        tells("call_ended", &end).await?;
+        if let Some((_, analysed)) = call.webhooks().pop() {
+            end["call_analysis"] = analysed["call"]["call_analysis"].clone();
+        }
+        tells("call_analyzed", &end).await
+    }
+
+    /// A call of which webhooks tell, and nothing else.
+    async fn retell_reports(&self, call: &RetellCall, stop: &CancellationToken) -> Result<()> {
         for (at_ms, mut webhook) in call.webhooks() {
             let wait = Duration::from_millis(u64::try_from(at_ms - clock::wall()).unwrap_or(0));
             let stopped = sleeps(wait, stop).await;
@@ -260,7 +333,7 @@ async fn account(
     url: &str,
     token: &str,
     vendor: Vendor,
-    secret: &str,
+    mut fields: Value,
 ) -> Result<Value> {
     let accounts = format!("{url}/api/connections");
     let of_kind = format!("{accounts}?kind={}", vendor.word());
@@ -268,7 +341,6 @@ async fn account(
     let known: Value = known.error_for_status()?.json().await?;
     let mut known = known["items"].as_array().into_iter().flatten();
     let known = known.find(|account| account["name"] == vendor.account());
-    let mut fields = vendor.signs(secret);
     let request = if let Some(id) = known.and_then(|account| account["id"].as_str()) {
         client.patch(format!("{accounts}/{id}"))
     } else {

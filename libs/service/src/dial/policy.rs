@@ -39,6 +39,10 @@ const VENDORS: &[(&str, &[&str])] = &[
     ("vonage", &[".nexmo.com", ".vonage.com"]),
 ];
 
+/// A vendor whose calls are in LiveKit rooms of its own, and the servers of these: its own, or one
+/// of LiveKit's cloud, where names belong to LiveKit.
+const ROOMS: &[(&str, &[&str])] = &[("retell", &[".retellai.com", ".livekit.cloud"])];
+
 /// The hosts that a URL may name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hosts {
@@ -112,6 +116,16 @@ impl Policy {
     /// redirects. `None` for a vendor that is not known.
     pub fn live(vendor: &str, loopback: bool) -> Option<Self> {
         let hosts = VENDORS.iter().find(|(name, _)| *name == vendor)?.1;
+        Some(Self {
+            hosts: Hosts::Listed(hosts),
+            ..Self::webhooks(loopback)
+        })
+    }
+
+    /// For the servers of a vendor's LiveKit rooms, as [`Self::live`]. `None` for a vendor that is
+    /// not known to have any.
+    pub fn rooms(vendor: &str, loopback: bool) -> Option<Self> {
+        let hosts = ROOMS.iter().find(|(name, _)| *name == vendor)?.1;
         Some(Self {
             hosts: Hosts::Listed(hosts),
             ..Self::webhooks(loopback)
