@@ -13,6 +13,9 @@ const MAX_TRACKS: usize = 1_024;
 /// Two tracks of a party speak at the same time when both have sound in more slots than this: 200
 /// ms. Less is one that follows the other, published again.
 const TOGETHER_SLOTS: u32 = 10;
+/// Nor do they when one sounds on for no longer than this after the other began, and is silent from
+/// then on: what was sent in a burst lies that far behind its arrival at most.
+const HANDOVER_SAMPLES: u64 = MediaTime::RATE_HZ;
 
 /// The tracks of a take, and when each has sound.
 #[derive(Debug, Default)]
@@ -112,9 +115,15 @@ impl Tracks {
 }
 
 impl Track {
-    /// Whether both have sound at the same time.
+    /// Whether both have sound at the same time, and not only while one hands over to the other.
     fn sounds_with(&self, other: &Self) -> bool {
-        if self.first >= other.end || other.first >= self.end {
+        let (former, next) = if self.first <= other.first {
+            (self, other)
+        } else {
+            (other, self)
+        };
+        let follows = former.end <= next.end;
+        if follows && former.end.since(next.first) <= HANDOVER_SAMPLES {
             return false;
         }
         let both = self.slots.iter().map(|(word, slots)| {
@@ -189,6 +198,20 @@ mod tests {
         ]);
         assert_eq!(parties, [Customer, Agent, Agent, Supervisor]);
         assert_eq!(of, [0, 1, 0, 2, 3, 3].map(Some));
+    }
+
+    #[test]
+    fn who_publishes_again_stays_on_the_channel_while_what_was_sent_before_still_sounds() {
+        use Party::{Agent, Customer};
+        let (parties, of) = channels(&[
+            (Customer, 0, 60),
+            (Agent, 0, 21),
+            (Agent, 20, 41),
+            (Agent, 39, 60),
+            (Agent, 50, 51),
+        ]);
+        assert_eq!(parties, [Customer, Agent, Agent]);
+        assert_eq!(of, [0, 1, 1, 2, 1].map(Some));
     }
 
     #[test]
