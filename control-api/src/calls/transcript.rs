@@ -141,7 +141,7 @@ impl Rows {
         self.put.is_empty() && self.taken.is_empty() && self.floor.is_none()
     }
 
-    fn put(&mut self, row: Row) {
+    pub(crate) fn put(&mut self, row: Row) {
         self.taken.remove(&row.id);
         match self.put.get(&row.id) {
             Some(there) if !row.beats(there) => {}

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use sidetone_wire::socket::CallEventType;
-use sidetone_wire::{Call, CallId, TranscriptUpdate};
+use sidetone_wire::{CallId, TranscriptSegment, TranscriptUpdate};
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
 use crate::app::App;
+use crate::calls::transcript::Row;
 use crate::metrics;
 use crate::store::{Changed, Kept};
 
@@ -79,31 +80,44 @@ fn is_first(id: &str) -> bool {
     id == "s0" || id.ends_with("-0")
 }
 
-/// Tells of what was heard in a call: of the segment, if it stands for itself, and else of the
-/// transcript, in which it goes on with a former one, or has changed one.
-pub(crate) async fn heard(app: &App, call: &Call, kept: &Kept) {
-    let Kept { said, rewritten } = kept;
-    app.alerts.said(call.id, &said.text);
+/// Tells of what was heard in a call: of the segments, if each stands for itself, and else of the
+/// transcript, in which one goes on with a former one, or has changed one.
+pub(crate) async fn heard(app: &App, kept: &Kept) {
+    let Kept { call, rows } = kept;
+    let mut said: Vec<&Row> = rows.put.values().collect();
+    said.sort_by_key(|row| row.at);
+    for row in &said {
+        app.alerts.said(call.id, &row.text);
+    }
     app.realtime.said(call.id);
     if !app.realtime.is_followed(call.id) {
         return;
     }
-    let Some(mut update) = whole(app, call.client_id, call.id).await else {
+    let Some(update) = whole(app, call.client_id, call.id).await else {
         return;
     };
     let segments = update.transcript.as_deref().unwrap_or_default();
-    let own = segments.iter().find(|segment| segment.id == said.id);
-    // a first segment is the whole transcript, too
-    let alone = segments.len() > 1 && !rewritten;
-    if let Some(segment) = own.filter(|_| alone).cloned() {
-        update = TranscriptUpdate {
+    let own = said
+        .iter()
+        .filter_map(|row| segments.iter().find(|segment| segment.id == row.id))
+        .cloned();
+    let own: Vec<TranscriptSegment> = own.collect();
+    // what is first is the whole transcript, too
+    let alone = own.len() == said.len() && segments.len() > said.len() && !rows.rewritten;
+    let updates = if alone {
+        let of_segment = |segment| TranscriptUpdate {
+            call_id: call.id,
             segment,
             transcript: None,
-            ..update
         };
-    }
+        own.into_iter().map(of_segment).collect()
+    } else {
+        vec![update]
+    };
     let (realtime, event) = (&app.realtime, "transcript-update");
-    realtime.tell_followers(call.id, event, &update).await;
+    for update in &updates {
+        realtime.tell_followers(call.id, event, update).await;
+    }
 }
 
 /// A call's whole transcript, for those who know nothing of it yet.

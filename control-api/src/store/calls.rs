@@ -423,10 +423,29 @@ async fn read_one(tx: &mut Tx, id: CallId, lock: &str, now: Timestamp) -> Result
     row.map(|row| call(&row, now)).transpose()
 }
 
+/// Several of them, as the transaction sees them.
+pub(super) async fn many_in_transaction(
+    tx: &mut Tx,
+    ids: &[CallId],
+    now: Timestamp,
+) -> Result<HashMap<CallId, Call>> {
+    read_many(tx, ids, "", now).await
+}
+
 /// Several of them, for who is going to change them.
 pub(super) async fn many_for_change(
     tx: &mut Tx,
     ids: &[CallId],
+    now: Timestamp,
+) -> Result<HashMap<CallId, Call>> {
+    let lock = tx.lock_rows;
+    read_many(tx, ids, lock, now).await
+}
+
+async fn read_many(
+    tx: &mut Tx,
+    ids: &[CallId],
+    lock: &str,
     now: Timestamp,
 ) -> Result<HashMap<CallId, Call>> {
     let mut ids = ids.to_vec();
@@ -439,7 +458,7 @@ pub(super) async fn many_for_change(
         statement
             .texts(batch.iter().map(CallId::to_string))
             .sql(") ORDER BY c.id");
-        statement.sql(tx.lock_rows);
+        statement.sql(lock);
         for row in &statement.query().fetch_all(&mut **tx).await? {
             let call = call(row, now)?;
             found.insert(call.id, call);

@@ -27,8 +27,6 @@ pub(crate) struct Applied {
     pub(crate) call: Call,
     /// Somebody else has it.
     pub(crate) control_changed: bool,
-    /// Only this was said in it, and nothing else changed.
-    pub(crate) said: Option<Kept>,
 }
 
 impl Store {
@@ -43,23 +41,6 @@ impl Store {
         let mut tx = self.write().await?;
         let fresh = advance(&mut tx, event).await?;
         let id = event.call;
-        if let CallEvent::Said(said) = &event.event {
-            let call = calls::in_transaction(&mut tx, id, now).await?;
-            let kept = match call.filter(|_| fresh) {
-                Some(call) => {
-                    let kept = transcripts::heard(&mut tx, &call, said).await?;
-                    kept.map(|kept| (call, kept))
-                }
-                None => None,
-            };
-            tx.commit().await?;
-            return Ok(kept.map(|(call, kept)| Applied {
-                kind: CallEventType::Updated,
-                call,
-                control_changed: false,
-                said: Some(kept),
-            }));
-        }
         let before = calls::for_change(&mut tx, id, now).await?;
         let changed = change(&mut tx, event, fresh, trusted, now).await?;
         let applied = match changed {
@@ -69,7 +50,6 @@ impl Store {
                 call.map(|call| Applied {
                     kind,
                     control_changed: version.is_some_and(|before| before != call.control.version),
-                    said: None,
                     call,
                 })
             }
@@ -91,6 +71,23 @@ impl Store {
         }
         tx.commit().await?;
         Ok(applied)
+    }
+
+    /// Keeps what was said, as events in a row have it, all of it at once: a transaction for each
+    /// would have the last wait for as many writes to disk as there are. Other events say nothing.
+    pub(crate) async fn hear(&self, events: &[Numbered], now: Timestamp) -> Result<Vec<Kept>> {
+        let mut tx = self.write().await?;
+        let mut fresh = Vec::with_capacity(events.len());
+        for event in events {
+            if let CallEvent::Said(said) = &event.event
+                && advance(&mut tx, event).await?
+            {
+                fresh.push((event.call, said));
+            }
+        }
+        let kept = transcripts::heard(&mut tx, &fresh, now).await?;
+        tx.commit().await?;
+        Ok(kept)
     }
 
     /// Forgets how far events were applied. An in-process fleet begins its fencing numbers anew

@@ -13,15 +13,15 @@ use sqlx::any::AnyRow;
 
 use super::audit::{self, Actor, Subject};
 use super::columns::{self, Columns as _, Statement, batches};
-use super::{Result, Store, Tenant, Tx, pauses, policies};
+use super::{Result, Store, Tenant, Tx, calls, pauses, policies};
 use crate::calls::redact::may_hold;
 use crate::calls::transcript::{self, Row, arrange, in_order};
 use crate::calls::{Layer, Rows, State};
 
 /// Writes changes of calls' segments. Of two rows of one id the better one stays, as
-/// [`Rows`] has it. Numbers that are not to be kept are left out of them, in `calls` as well.
-pub(super) async fn put(tx: &mut Tx, calls: &mut [(&Call, &mut Rows)]) -> Result<()> {
-    let rows: Vec<(&Call, &Row)> = calls
+/// [`Rows`] has it. Numbers that are not to be kept are left out of them, in `of` as well.
+pub(super) async fn put(tx: &mut Tx, of: &mut [(&Call, &mut Rows)]) -> Result<()> {
+    let rows: Vec<(&Call, &Row)> = of
         .iter()
         .flat_map(|(call, rows)| rows.put.values().map(move |row| (*call, row)))
         .collect();
@@ -58,7 +58,7 @@ pub(super) async fn put(tx: &mut Tx, calls: &mut [(&Call, &mut Rows)]) -> Result
         );
         statement.query().execute(&mut **tx).await?;
     }
-    for (call, rows) in calls {
+    for (call, rows) in of {
         remove(tx, call.id, rows).await?;
         redact(tx, call, rows).await?;
     }
@@ -107,41 +107,49 @@ async fn redact(tx: &mut Tx, call: &Call, rows: &mut Rows) -> Result<()> {
     Ok(())
 }
 
-/// What was kept of what was heard.
+/// What was kept of what was heard in a call.
 #[derive(Debug, Clone)]
 pub(crate) struct Kept {
-    pub(crate) said: Utterance,
-    /// What was kept before is something else now, too.
-    pub(crate) rewritten: bool,
+    /// Without its watchers.
+    pub(crate) call: Call,
+    pub(crate) rows: Rows,
 }
 
-/// Keeps what was heard in a call, unless it may be of a pause, or nothing of the call may be
-/// kept; `None` when it is not kept.
-pub(super) async fn heard(tx: &mut Tx, call: &Call, said: &Utterance) -> Result<Option<Kept>> {
-    if call.consent == Consent::Denied {
-        return Ok(None);
-    }
-    let unheard = pauses::unheard(tx, &[call.id]).await?;
-    if unheard
-        .get(&call.id)
-        .is_some_and(|unheard| !unheard.lets(said))
+/// Keeps what was heard in calls, in the order in which it was, but for what may be of a pause, or
+/// of a call of which nothing may be kept.
+pub(super) async fn heard(
+    tx: &mut Tx,
+    said: &[(CallId, &Utterance)],
+    now: Timestamp,
+) -> Result<Vec<Kept>> {
+    let of: BTreeSet<CallId> = said.iter().map(|(call, _)| *call).collect();
+    let of: Vec<CallId> = of.into_iter().collect();
+    let unheard = pauses::unheard(tx, &of).await?;
+    let mut kept: Vec<Kept> = Vec::with_capacity(of.len());
+    let calls = calls::many_in_transaction(tx, &of, now).await?;
+    for call in calls
+        .into_values()
+        .filter(|call| call.consent != Consent::Denied)
     {
-        return Ok(None);
+        let pauses = unheard.get(&call.id);
+        let mut rows = Rows::default();
+        for (_, said) in said.iter().filter(|(of, _)| *of == call.id) {
+            if pauses.is_none_or(|pauses| pauses.lets(said))
+                && let Some(row) = transcript::heard(said, call.started_at)
+            {
+                rows.put(row);
+            }
+        }
+        if !rows.is_empty() {
+            kept.push(Kept { call, rows });
+        }
     }
-    let Some(row) = transcript::heard(said, call.started_at) else {
-        return Ok(None);
-    };
-    let mut rows = Rows {
-        put: [(row.id.clone(), row)].into(),
-        ..Rows::default()
-    };
-    put(tx, &mut [(call, &mut rows)]).await?;
-    let mut said = said.clone();
-    for row in rows.put.into_values() {
-        said.text = row.text;
-    }
-    let rewritten = rows.rewritten;
-    Ok(Some(Kept { said, rewritten }))
+    let mut rows: Vec<(&Call, &mut Rows)> = kept
+        .iter_mut()
+        .map(|Kept { call, rows }| (&*call, rows))
+        .collect();
+    put(tx, &mut rows).await?;
+    Ok(kept)
 }
 
 async fn remove(tx: &mut Tx, call: CallId, rows: &Rows) -> Result<()> {

@@ -342,6 +342,44 @@ async fn what_is_heard_where_the_call_is_is_read_along_kept_and_exported() {
 }
 
 #[tokio::test]
+async fn what_is_heard_at_once_is_kept_but_for_a_call_that_cannot_be_written() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let gateway = world.gateway();
+    let [broken, whole] = ["room-1", "room-2"].map(|room| gateway.hold(room, None));
+    broken.known_to(&admin).await;
+    whole.known_to(&admin).await;
+    let mut socket = reader(&world, &admin, &format!("call:{}", whole.id)).await;
+    let url = database(world.dir.path()).await;
+    let mut connection = sqlx::AnyConnection::connect(&url).await.unwrap();
+    sqlx::query("UPDATE calls SET capabilities = 'nonsense' WHERE id = $1")
+        .bind(broken.id.to_string())
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    let expected: Vec<String> = (0..100).map(|n| format!("Sentence {n}.")).collect();
+    for (n, text) in expected.iter().enumerate() {
+        for call in [&broken, &whole] {
+            // far enough apart to stand for themselves
+            let (id, at) = (format!("c{n}"), n as f64 * 10.0);
+            let said = utterance(call, &id, Party::Customer, text, at, at + 1.0);
+            call.log.send(CallEvent::Said(said));
+        }
+    }
+    let mut told = Vec::new();
+    while told.len() < expected.len() {
+        let update = socket.event("transcript-update").await;
+        match update["transcript"].as_array() {
+            Some(_) => told = texts(&update["transcript"]),
+            None => told.push(update["segment"]["text"].as_str().unwrap().to_owned()),
+        }
+    }
+    assert_eq!(told, expected);
+    let path = format!("/api/calls/{}/transcript", whole.id);
+    assert_eq!(texts(&admin.read(&path).await["segments"]), expected);
+}
+
+#[tokio::test]
 async fn what_is_heard_around_a_pause_or_without_consent_is_not_kept() {
     let world = World::new().await;
     let admin = world.admin().await;

@@ -73,10 +73,11 @@ pub struct Events {
     queue: Arc<Queue>,
 }
 
-/// An event that was handed out. It is delivered again unless [`Delivery::taken`] is called.
+/// Events that were handed out: one, and those that were asked for along with it. They are
+/// delivered again unless [`Delivery::taken`] is called.
 pub struct Delivery {
     queue: Arc<Queue>,
-    event: Option<Numbered>,
+    events: Vec<Numbered>,
 }
 
 impl Events {
@@ -92,7 +93,7 @@ impl Events {
             if let Some(event) = event {
                 return Delivery {
                     queue: self.queue.clone(),
-                    event: Some(event),
+                    events: vec![event],
                 };
             }
             arrived.await;
@@ -101,23 +102,44 @@ impl Events {
 }
 
 impl Delivery {
-    /// The event.
+    /// The event, the first of them.
     pub fn event(&self) -> &Numbered {
-        self.event.as_ref().expect("present until taken")
+        self.events.first().expect("present until taken")
     }
 
-    /// Says that the event's effect is durable.
+    /// All of them, in the order in which they came.
+    pub fn events(&self) -> &[Numbered] {
+        &self.events
+    }
+
+    /// Takes along what waits next, as long as it is wanted and until there are `limit` events.
+    pub fn take_along(&mut self, limit: usize, wanted: impl Fn(&CallEvent) -> bool) {
+        let mut waiting = self.queue.lock();
+        while self.events.len() < limit {
+            match waiting.pop_front_if(|next| wanted(&next.event)) {
+                Some(next) => self.events.push(next),
+                None => break,
+            }
+        }
+    }
+
+    /// Says that the effect of each of them is durable.
     pub fn taken(mut self) {
-        self.event = None;
+        self.events.clear();
     }
 }
 
 impl Drop for Delivery {
     fn drop(&mut self) {
-        if let Some(event) = self.event.take() {
-            self.queue.lock().push_front(event);
-            self.queue.arrived.notify_one();
+        if self.events.is_empty() {
+            return;
         }
+        let mut waiting = self.queue.lock();
+        for event in self.events.drain(..).rev() {
+            waiting.push_front(event);
+        }
+        drop(waiting);
+        self.queue.arrived.notify_one();
     }
 }
 
@@ -150,6 +172,33 @@ mod tests {
         }
         events.recv().await.taken();
         assert_eq!(events.recv().await.event().seq, 2);
+    }
+
+    #[tokio::test]
+    async fn what_is_taken_along_comes_again_in_the_same_order() {
+        let fleet = Fleet::in_process();
+        let call = CallId::of_upstream("livekit", "RM_1", Timestamp::from_unix_ms(1));
+        let log = fleet.event_log(call, 7);
+        for n in [1, 1, 1, 2, 1] {
+            log.send(event(n));
+        }
+        let is_of_one = |next: &CallEvent| *next == event(1);
+        let mut events = fleet.events();
+        for (limit, expected) in [
+            (2, &[1, 2][..]),
+            (9, &[1, 2, 3]),
+            (0, &[1]),
+            (9, &[1, 2, 3]),
+        ] {
+            let mut delivery = events.recv().await;
+            delivery.take_along(limit, is_of_one);
+            let seqs: Vec<u64> = delivery.events().iter().map(|one| one.seq).collect();
+            assert_eq!(seqs, expected);
+        }
+        let mut delivery = events.recv().await;
+        delivery.take_along(9, is_of_one);
+        delivery.taken();
+        assert_eq!(events.recv().await.event().seq, 4);
     }
 
     #[tokio::test]
