@@ -147,6 +147,7 @@ test("every setting is accessible and looks right in both themes", async ({ page
   await keepBoth(page, "connections");
   const nav = page.getByRole("navigation", { name: "Settings" });
   for (const [name, shown] of [
+    ["Supervision", page.getByLabel("What is done then")],
     ["Branches", page.getByRole("row", { name: /\+493012345678/ })],
     ["Campaigns", page.getByRole("row", { name: /Spring sale/ })],
     ["Quick messages", page.getByLabel("Text of message 1", { exact: true })],

@@ -186,21 +186,20 @@ test("a call is given to a colleague after a word, who gives it back to the agen
     await dialog.getByLabel("Colleague").selectOption((await ada.textContent()) ?? "");
     await dialog.getByRole("button", { name: "Ring" }).click();
     await expect(dialog).toBeHidden();
-    const row = page.getByTestId("transfer");
-    await expect(row).toContainText("Ringing Ada Lovelace");
+    await expect(status(page)).toContainText("Ringing Ada Lovelace");
     await expect(button(page, "Give the call")).toHaveAttribute("aria-disabled", "true");
 
     const offer = hers.getByTestId("transfer-offer");
     await expect(offer).toContainText("wants to give you a call");
     await offer.getByRole("button", { name: "Answer" }).click();
     await expect(offer).toContainText("The customer hears neither of you");
-    await expect(row).toContainText("You talk with Ada Lovelace");
+    await expect(status(page)).toContainText("You talk with Ada Lovelace");
     await expectAudible(page, "side/microphone");
     await expectAudible(hers, "side/microphone");
 
     await button(page, "Give the call").click();
     await expect(status(page)).toContainText("Ada Lovelace has the call.");
-    await expect(row).toContainText("Transferred to Ada Lovelace.");
+    await expect(status(page)).toContainText("Transferred to Ada Lovelace.");
     await expect(offer).toContainText("You have the call");
     await expectAudible(hers, `side/${callId}/customer`);
 

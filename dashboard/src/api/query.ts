@@ -15,6 +15,7 @@ export const keys = {
   clients: ["clients"] as const,
   connections: ["connections"] as const,
   deliveries: (subscriptionId: string) => ["deliveries", subscriptionId] as const,
+  fallback: ["fallback"] as const,
   invites: ["invites"] as const,
   members: (clientId: string) => ["members", clientId] as const,
   phoneNumbers: ["phone numbers"] as const,

@@ -2,13 +2,15 @@ import type { Annotation } from "@/wire/Annotation";
 import type { Call } from "@/wire/Call";
 import type { Control } from "@/wire/Control";
 import type { ControlAnswer } from "@/wire/ControlAnswer";
+import type { Fallback } from "@/wire/Fallback";
 import type { Party } from "@/wire/Party";
 import type { Talking } from "@/wire/Talking";
 import type { TalkMode } from "@/wire/TalkMode";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient, type UseQueryResult } from "@tanstack/react-query";
 import { patchesOf } from "@/realtime/patches";
 import { request } from "./client";
 import { patchAnnotation } from "./notes";
+import { keys } from "./query";
 
 /** An answer that takes longer is a failure: the other side is in a conversation. */
 const ANSWER_WITHIN_MS = 15_000;
@@ -79,5 +81,25 @@ export function useEndCall(callId: string) {
     networkMode: "always",
     mutationFn: () => act<Call>(callId, "end"),
     onSuccess: useShow(),
+  });
+}
+
+const FALLBACK = "/api/supervision/fallback";
+
+/** What becomes of the tenant's calls whose supervisor is lost. */
+export function useFallback(): UseQueryResult<Fallback> {
+  return useQuery({
+    queryKey: keys.fallback,
+    queryFn: ({ signal }) => request<Fallback>("GET", FALLBACK, { signal }),
+  });
+}
+
+/** Says what becomes of them. */
+export function useSetFallback() {
+  const client = useQueryClient();
+  return useMutation({
+    networkMode: "always",
+    mutationFn: (body: Fallback) => request<Fallback>("PUT", FALLBACK, { body }),
+    onSuccess: (now) => client.setQueryData(keys.fallback, now),
   });
 }

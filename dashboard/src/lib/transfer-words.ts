@@ -26,7 +26,7 @@ export function transferText(transfer: Transfer, me: Me): string {
       return mine ? `Ringing ${to}… The customer does not hear you.` : `${who} is ringing ${to}.`;
     case "talking":
       return mine
-        ? `${to} is there. The customer hears neither of you.`
+        ? `You talk with ${to}. The customer hears neither of you.`
         : `${who} talks with ${to} about this call.`;
     case "completed":
       return `Transferred to ${to}.`;

@@ -2,6 +2,7 @@ import { LoaderCircle, type LucideIcon } from "lucide-react";
 import type { ComponentProps } from "react";
 import { Button } from "@/components/ui/button";
 import { Tooltip } from "@/components/ui/tooltip";
+import { cn } from "@/lib/cn";
 import type { Held } from "@/lib/keys";
 
 interface Props {
@@ -22,11 +23,12 @@ interface Props {
   onPress?: (() => void) | undefined;
   /** For what lasts as long as it is held. */
   hold?: Held;
+  className?: string;
 }
 
 /** One act of the console: as large as the others, whatever it shows. */
 export function ActButton({ icon: Icon, label, name, hint, keys, obstacle, ...props }: Props) {
-  const { variant = "outline", on, busy = false, onPress, hold } = props;
+  const { variant = "outline", on, busy = false, onPress, hold, className } = props;
   const able = obstacle === undefined;
   return (
     <Tooltip content={obstacle ?? hint}>
@@ -37,7 +39,7 @@ export function ActButton({ icon: Icon, label, name, hint, keys, obstacle, ...pr
         aria-pressed={on}
         aria-busy={busy || undefined}
         aria-keyshortcuts={keys}
-        className="w-full min-w-0"
+        className={cn("w-full min-w-0", className)}
         onClick={able ? onPress : undefined}
         {...hold}
       >

@@ -1,4 +1,4 @@
-import { act, cleanup, fireEvent, screen } from "@testing-library/react";
+import { act, cleanup, fireEvent, screen, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { afterEach, expect, test, vi } from "vitest";
 import { ApiError } from "@/api/client";
@@ -242,6 +242,21 @@ test("a call at a vendor is taken over by telephone, and says what is missing fo
   );
   expect(told).toEqual([]);
   expect(sent.map(([, path]) => path)).toEqual([`/api/calls/${call.id}/takeover`]);
+});
+
+test("in a word with whom the call is to go to, one reads who hears whom, and can still end it", () => {
+  const by = { userId: "me", name: "Me" };
+  const at = { id: "t", mode: "attended", stage: "talking", kind: "user", name: "Ada" } as const;
+  stage({ transfer: { ...at, by, since: "" } });
+  expect(status()).toBe(
+    "You talk with Ada. The customer hears neither of you. The agent has the call.",
+  );
+  const acts = within(screen.getByTestId("transfer")).getAllByRole("button");
+  expect(acts.map(({ textContent }) => textContent)).toEqual([
+    "Go back",
+    "Give the call",
+    "End call",
+  ]);
 });
 
 test("every name contains what is seen", () => {

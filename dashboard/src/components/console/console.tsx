@@ -14,7 +14,7 @@ import type { Me } from "@/wire/Me";
 import { ActButton } from "./act-button";
 import { MicrophoneRow } from "./microphone-row";
 import { StatusLine } from "./status-line";
-import { Transfer } from "./transfer";
+import { Transfer, useMoving } from "./transfer";
 import { Watching } from "./watching";
 import { Write } from "./write";
 
@@ -27,6 +27,7 @@ interface Props {
 export function Console({ call, me }: Props) {
   const speaking = useSpeaking(call.id);
   const mute = useMuteParty(call.id);
+  const moving = useMoving(call, me);
   const [asked, setAsked] = useState<"takeover" | "end">();
   const close = () => setAsked(undefined);
   const trouble = mute.isError ? attemptTrouble("mute", mute.error) : undefined;
@@ -41,9 +42,13 @@ export function Console({ call, me }: Props) {
         <Whisper call={call} me={me} speaking={speaking} />
         <Barge call={call} me={me} speaking={speaking} />
         <Having call={call} me={me} speaking={speaking} onTake={() => setAsked("takeover")} />
+      </div>
+      <div className="grid grid-cols-2 gap-2">
         {(["customer", "agent"] as const).map((party) => (
           <Mute key={party} call={call} me={me} party={party} mute={mute} />
         ))}
+      </div>
+      <Transfer call={call} me={me} moving={moving}>
         <ActButton
           icon={PhoneOff}
           label="End call"
@@ -52,9 +57,8 @@ export function Console({ call, me }: Props) {
           obstacle={obstacle(call, me, "end")}
           onPress={() => setAsked("end")}
         />
-      </div>
-      <Transfer call={call} me={me} />
-      <StatusLine call={call} me={me} speaking={speaking} trouble={trouble} />
+      </Transfer>
+      <StatusLine call={call} me={me} speaking={speaking} trouble={trouble} moving={moving} />
       <Write key={call.id} call={call} me={me} />
       <Watching watchers={call.watchers} me={me} />
       <TakeOver

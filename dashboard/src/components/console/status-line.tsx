@@ -4,6 +4,7 @@ import { cn } from "@/lib/cn";
 import { holderText } from "@/lib/supervision-words";
 import type { Call } from "@/wire/Call";
 import type { Me } from "@/wire/Me";
+import type { Moving } from "./transfer";
 
 interface Props {
   call: Call;
@@ -11,6 +12,8 @@ interface Props {
   speaking: Speaking | undefined;
   /** What went wrong with an act that has nothing to do with speaking. */
   trouble: string | undefined;
+  /** Whether the call is being sent elsewhere, and how that goes; a third line for it. */
+  moving?: Pick<Moving, "mine" | "text" | "error">;
 }
 
 /** Who hears this page now. */
@@ -30,13 +33,16 @@ function hearsYou(speaking: Speaking, linked: boolean): string | undefined {
     : "Your microphone is armed. Nobody hears you.";
 }
 
-/** Who has the call, who hears you, and what went wrong: two lines, always there. */
-export function StatusLine({ call, me, speaking, trouble }: Props) {
+/** Who has the call, who hears you, and what went wrong: its lines are always there. */
+export function StatusLine({ call, me, speaking, trouble, moving }: Props) {
   const linked = useMicrophoneLink();
-  const error = speaking?.error ?? trouble;
+  const error = speaking?.error ?? trouble ?? moving?.error;
   const here = speaking?.holds === true;
-  const said = speaking === undefined ? undefined : hearsYou(speaking, linked);
-  const state = [holderText(call.control, me, here), said].filter(Boolean).join(" ");
+  // in a word with somebody else one is heard in the call by nobody, whatever the microphone says
+  const aside = moving?.mine !== undefined;
+  const said = speaking === undefined || aside ? undefined : hearsYou(speaking, linked);
+  const holder = holderText(call.control, me, here);
+  const state = [moving?.text, holder, said].filter(Boolean).join(" ");
   const text = error ?? state;
   return (
     <p
@@ -44,7 +50,8 @@ export function StatusLine({ call, me, speaking, trouble }: Props) {
       data-testid="console-status"
       title={text}
       className={cn(
-        "line-clamp-2 h-8 text-xs leading-4",
+        "text-xs leading-4",
+        moving === undefined ? "line-clamp-2 h-8" : "line-clamp-3 h-12",
         error !== undefined ? "text-bad-ink" : here ? "text-accent-ink" : "text-ink-soft",
       )}
     >

@@ -7,7 +7,7 @@ import { meOf } from "@/testing/me";
 import { show } from "@/testing/render";
 import type { Call } from "@/wire/Call";
 import type { Transfer as Moved } from "@/wire/Transfer";
-import { Transfer } from "./transfer";
+import { Transfer, useMoving } from "./transfer";
 
 let join = vi.fn<typeof side.join>();
 
@@ -18,6 +18,7 @@ beforeEach(() => {
 afterEach(() => {
   cleanup();
   vi.unstubAllGlobals();
+  vi.restoreAllMocks();
 });
 
 const moved = (over: Partial<Moved> = {}): Moved => ({
@@ -39,10 +40,22 @@ const agent = (userId: string, name: string) => ({
   status: "Available",
 });
 
+const me = meOf({ id: "me", role: "supervisor" });
+
+function Row({ call }: { call: Call }) {
+  const moving = useMoving(call, me);
+  return (
+    <>
+      <Transfer call={call} me={me} moving={moving} />
+      <p role={moving.error === undefined ? "status" : "alert"}>{moving.error ?? moving.text}</p>
+    </>
+  );
+}
+
 function stage(over: Partial<Call> = {}, answer?: () => Response) {
   const call = callOf({ capabilities: ["transfer"], customerName: "Cleo", ...over });
   const path = `/api/calls/${call.id}/transfer`;
-  const { sent } = show(<Transfer call={call} me={meOf({ id: "me", role: "supervisor" })} />, {
+  const { sent } = show(<Row call={call} />, {
     "GET /api/agents": () =>
       Response.json({ items: [agent("me", "Me"), agent("ann", "Ann")], nextCursor: null }),
     [`POST ${path}`]: answer ?? (() => Response.json(call)),
@@ -117,4 +130,14 @@ test("others read who transfers, and cannot do it too; afterwards everybody read
   stage({ transfer: moved({ stage: "refused", reason: "the other side declined (SIP 486)" }) });
   expect(button("Transfer").getAttribute("aria-disabled")).toBeNull();
   expect(screen.getByRole("status").textContent).toContain("declined (SIP 486).");
+});
+
+test("a word that this page could not join can be joined again, and the call still be given", async () => {
+  const failed = { callId: "c", phase: "failed" as const, error: "The microphone is in use." };
+  vi.spyOn(side, "state").mockReturnValue(failed);
+  const { call } = stage({ id: "c", transfer: moved({ stage: "talking" }) });
+  expect(screen.getByRole("alert").textContent).toBe(failed.error);
+  expect(button("Give the call").getAttribute("aria-disabled")).toBeNull();
+  await userEvent.click(button("Talk here"));
+  expect(join).toHaveBeenCalledWith(call.id);
 });

@@ -1,11 +1,11 @@
-import { Check, PhoneForwarded, Undo2 } from "lucide-react";
-import { useEffect, useState } from "react";
+import { Check, Mic, PhoneForwarded, Undo2 } from "lucide-react";
+import { useState, type ReactNode } from "react";
 import { useAgents } from "@/api/agents";
 import { useCompleteTransfer, useTakeBackTransfer, useTransfer } from "@/api/transfers";
 import { side, useSide } from "@/audio/side";
+import { CallTargetFields, useCallTarget } from "@/components/call-target";
 import { FormDialog } from "@/components/form-dialog";
 import { StackedField } from "@/components/form";
-import { TextField } from "@/components/text-field";
 import { Select } from "@/components/ui/select";
 import { customerLabel } from "@/lib/call-words";
 import { obstacle } from "@/lib/supervision-words";
@@ -21,55 +21,85 @@ interface Props {
   me: Me;
 }
 
-/** Sending a call elsewhere: one row, the same whatever it shows. */
-export function Transfer({ call, me }: Props) {
-  const [asked, setAsked] = useState(false);
+/** What becomes of a call that is sent elsewhere, and how the acts of it went. */
+export interface Moving {
+  /** The word with whoever is to have the call, when it is this person's. */
+  mine: Moved | undefined;
+  open: boolean;
+  /** What is said of it; empty when there is nothing. */
+  text: string;
+  error: string | undefined;
+  /** Whether this page could not join the word. */
+  deaf: boolean;
+  complete: ReturnType<typeof useCompleteTransfer>;
+  back: ReturnType<typeof useTakeBackTransfer>;
+}
+
+/** The transfer of a call, as the console shows it. */
+export function useMoving(call: Call, me: Me): Moving {
+  const complete = useCompleteTransfer(call.id);
+  const back = useTakeBackTransfer(call.id);
+  const talk = useSide(call.id);
   const { transfer } = call;
-  const open = transfer !== undefined && isOpen(transfer) ? transfer : undefined;
-  const mine = open !== undefined && open.mode === "attended" && isMine(open, me);
-  const text = transfer === undefined ? "" : transferText(transfer, me);
+  const open = transfer !== undefined && isOpen(transfer);
+  const mine = open && transfer.mode === "attended" && isMine(transfer, me) ? transfer : undefined;
+  const failed = complete.isError ? complete.error : back.isError ? back.error : undefined;
+  const trouble = talk?.error ?? (failed === undefined ? undefined : transferTrouble(failed));
+  return {
+    mine,
+    open,
+    text: transfer === undefined ? "" : transferText(transfer, me),
+    error: mine === undefined ? undefined : trouble,
+    deaf: talk?.phase === "failed",
+    complete,
+    back,
+  };
+}
+
+/** Sending a call elsewhere, beside its end: one row, the same whatever it shows. */
+export function Transfer({ call, me, moving, children }: Props & RowProps) {
+  const [asked, setAsked] = useState(false);
   return (
     <div className="grid grid-cols-3 gap-2" data-testid="transfer">
-      {mine ? (
-        <Talk call={call} transfer={open} />
+      {moving.mine === undefined ? (
+        <ActButton
+          icon={PhoneForwarded}
+          label="Transfer"
+          hint="Sends the customer elsewhere, or gives the call to a colleague"
+          className="col-span-2"
+          obstacle={moving.open ? moving.text : obstacle(call, me, "transfer")}
+          busy={moving.open}
+          onPress={() => setAsked(true)}
+        />
       ) : (
-        <>
-          <ActButton
-            icon={PhoneForwarded}
-            label="Transfer"
-            hint="Sends the customer elsewhere, or gives the call to a colleague"
-            obstacle={open === undefined ? obstacle(call, me, "transfer") : text}
-            busy={open !== undefined}
-            onPress={() => setAsked(true)}
-          />
-          <p
-            role="status"
-            title={text}
-            className="col-span-2 line-clamp-2 h-8 text-xs leading-4 text-ink-soft"
-          >
-            {text}
-          </p>
-        </>
+        <Talk transfer={moving.mine} moving={moving} />
+      )}
+      {moving.mine !== undefined && moving.deaf ? (
+        <ActButton
+          icon={Mic}
+          label="Talk here"
+          hint={moving.error ?? ""}
+          obstacle={undefined}
+          onPress={() => void side.join(call.id)}
+        />
+      ) : (
+        children
       )}
       {asked && <TransferDialog call={call} me={me} onClose={() => setAsked(false)} />}
     </div>
   );
 }
 
+interface RowProps {
+  moving: Moving;
+  /** The row's last act; to talk from here at last comes before it. */
+  children?: ReactNode;
+}
+
 /** A word with whoever is to have the call, and what comes of it. */
-function Talk({ call, transfer }: { call: Call; transfer: Moved }) {
-  const complete = useCompleteTransfer(call.id);
-  const back = useTakeBackTransfer(call.id);
-  const talk = useSide(call.id);
+function Talk({ transfer, moving }: { transfer: Moved; moving: Moving }) {
+  const { complete, back } = moving;
   const to = targetLabel(transfer);
-  const answered = transfer.stage === "talking";
-  const failed = complete.isError ? complete.error : back.isError ? back.error : undefined;
-  const error = talk?.error ?? (failed === undefined ? undefined : transferTrouble(failed));
-  const text =
-    error ??
-    (answered
-      ? `You talk with ${to}. The customer hears neither of you.`
-      : `Ringing ${to}… The customer does not hear you.`);
   return (
     <>
       <ActButton
@@ -85,43 +115,23 @@ function Talk({ call, transfer }: { call: Call; transfer: Moved }) {
         label="Give the call"
         hint={`${to} and the customer hear each other, and you leave`}
         variant="primary"
-        obstacle={answered ? undefined : `${to} has not answered yet.`}
+        obstacle={transfer.stage === "talking" ? undefined : `${to} has not answered yet.`}
         busy={complete.isPending}
         onPress={() => complete.mutate()}
       />
-      {talk?.phase === "failed" ? (
-        <ActButton
-          icon={PhoneForwarded}
-          label="Talk here"
-          hint={error ?? ""}
-          obstacle={undefined}
-          onPress={() => void side.join(call.id)}
-        />
-      ) : (
-        <p
-          role={error === undefined ? "status" : "alert"}
-          title={text}
-          className={
-            error === undefined
-              ? "line-clamp-2 h-8 text-xs leading-4 text-ink-soft"
-              : "line-clamp-2 h-8 text-xs leading-4 text-bad-ink"
-          }
-        >
-          {text}
-        </p>
-      )}
     </>
   );
 }
-
-type Where = "colleague" | "number";
 
 /** Asks whom the call is to go to, and how. */
 function TransferDialog({ call, me, onClose }: Props & { onClose: () => void }) {
   const transfer = useTransfer(call.id);
   const rooms = call.upstream === "livekit";
   const [mode, setMode] = useState<TransferMode>(rooms ? "attended" : "blind");
-  const [to, setTo] = useState("");
+  const agents = useAgents().data ?? [];
+  const others = agents.filter(({ userId }) => userId !== me.id);
+  const target = useCallTarget(others, rooms && others.length > 0 ? "colleague" : "number");
+  const { to } = target;
   const submit = async () => {
     try {
       await transfer.mutateAsync({ to, mode });
@@ -160,68 +170,7 @@ function TransferDialog({ call, me, onClose }: Props & { onClose: () => void }) 
           />
         )}
       </StackedField>
-      <To me={me} rooms={rooms} onChange={setTo} />
+      <CallTargetFields Line={StackedField} target={target} number="Number or SIP address" />
     </FormDialog>
-  );
-}
-
-interface ToProps {
-  me: Me;
-  /** The call is in a room, where colleagues can have it. */
-  rooms: boolean;
-  onChange: (to: string) => void;
-}
-
-/** A colleague, or a telephone. */
-function To({ me, rooms, onChange }: ToProps) {
-  const agents = useAgents().data ?? [];
-  const others = agents.filter(({ userId }) => userId !== me.id);
-  const [wanted, setWanted] = useState<Where>();
-  const where = wanted ?? (rooms && others.length > 0 ? "colleague" : "number");
-  const [number, setNumber] = useState("");
-  const [chosen, setChosen] = useState("");
-  const known = others.some(({ userId }) => userId === chosen);
-  const colleague = known ? chosen : (others[0]?.userId ?? "");
-  const to = where === "number" ? number.trim() : colleague === "" ? "" : `user:${colleague}`;
-  useEffect(() => onChange(to), [to, onChange]);
-  return (
-    <>
-      <StackedField name="To" error={undefined}>
-        {(props) => (
-          <Select
-            {...props}
-            value={where}
-            options={[
-              ["colleague", "A colleague"],
-              ["number", "A telephone"],
-            ]}
-            onChange={setWanted}
-          />
-        )}
-      </StackedField>
-      {where === "colleague" ? (
-        <StackedField
-          name="Colleague"
-          error={others.length === 0 ? "There is nobody else." : undefined}
-        >
-          {(props) => (
-            <Select
-              {...props}
-              value={colleague}
-              options={others.map(({ userId, name, status }) => [userId, `${name} (${status})`])}
-              onChange={setChosen}
-            />
-          )}
-        </StackedField>
-      ) : (
-        <TextField
-          name="Number or SIP address"
-          value={number}
-          autoComplete="off"
-          placeholder="+49301234567"
-          onChange={setNumber}
-        />
-      )}
-    </>
   );
 }

@@ -1,4 +1,12 @@
-import { Building2, Disc2, Megaphone, MessageSquareText, Plug, Webhook } from "lucide-react";
+import {
+  Building2,
+  Disc2,
+  Headset,
+  Megaphone,
+  MessageSquareText,
+  Plug,
+  Webhook,
+} from "lucide-react";
 import type { ReactNode } from "react";
 import { mayRule, useRetention } from "@/api/recordings";
 import { maySupervise } from "@/api/session";
@@ -12,6 +20,7 @@ import { Connections } from "./connections";
 import { Numbers } from "./numbers";
 import { Pills } from "./pills";
 import { RecordingSettings } from "./recording-settings";
+import { SupervisionSettings } from "./supervision-settings";
 import { Webhooks } from "./webhooks";
 
 interface Part extends SubPage {
@@ -21,6 +30,13 @@ interface Part extends SubPage {
 
 const PARTS: readonly Part[] = [
   { to: "/settings", name: "Recording", icon: Disc2, isFor: mayRule, Content: Recording },
+  {
+    to: "/settings/supervision",
+    name: "Supervision",
+    icon: Headset,
+    isFor: mayRule,
+    Content: SupervisionSettings,
+  },
   {
     to: "/settings/connections",
     name: "Connections",
