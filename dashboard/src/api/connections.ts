@@ -15,6 +15,8 @@ export interface ConnectionGiven {
   name: string;
   credentials?: Record<string, string>;
   webhook?: WebhookAuth & { secret?: string };
+  /** All of them anew; left out: they stay. */
+  settings?: Record<string, unknown>;
 }
 
 /** Adds a connection, or changes the one with the id: its kind stays. */

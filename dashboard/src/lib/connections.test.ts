@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Connection } from "@/wire/Connection";
-import { formOf, isPartial, KINDS, read, vendor } from "./connections";
+import { formOf, isPartial, KINDS, read, transcribes, vendor } from "./connections";
 
 const vapi: Connection = {
   id: "c",
@@ -62,6 +62,25 @@ test("credentials of the vendor chosen before are left behind", () => {
 test("half of the credentials would replace all of them", () => {
   expect(isPartial({ ...formOf("twilio"), credentials: { accountSid: "AC1" } })).toBe(true);
   expect(isPartial(formOf("twilio"))).toBe(false);
+});
+
+test("a recogniser is told when it writes down, and what else is kept of it stays", () => {
+  const settings = { transcribe: "always", language: "de", region: "eu", note: 1 };
+  const ears: Connection = { ...vapi, kind: "deepgram", settings };
+  const form = formOf(ears);
+  expect(read(form).settings).toEqual(settings);
+  expect(
+    read({ ...form, transcribe: "never", language: " ", model: "nova-3", eu: false }).settings,
+  ).toEqual({ transcribe: "never", model: "nova-3", note: 1 });
+  expect(read({ ...form, kind: "openai" }).settings).not.toHaveProperty("region");
+  expect(read(formOf("assemblyai")).settings).toEqual({ transcribe: "needed" });
+  expect(read(formOf(vapi))).not.toHaveProperty("settings");
+});
+
+test("a card says whether sound goes to an account: by default it does", () => {
+  expect(transcribes({ ...vapi, kind: "openai" })).toBe("needed");
+  expect(transcribes({ ...vapi, kind: "openai", settings: { transcribe: "never" } })).toBe("never");
+  expect(transcribes(vapi)).toBeUndefined();
 });
 
 test("every vendor has a name and asks for something", () => {

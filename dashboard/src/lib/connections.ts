@@ -15,6 +15,16 @@ interface Vendor {
   credentials: readonly (readonly [string, string])[];
   /** How it may sign webhooks; nothing: it sends none that are taken. */
   schemes: readonly WebhookScheme[];
+  /** How it writes calls down, if it does. */
+  recogniser?: Recogniser;
+}
+
+/** What may be said of how an account writes calls down. */
+export interface Recogniser {
+  /** The model that it has when none is named. */
+  model: string;
+  /** Whether it can be reached in the European Union. */
+  eu: boolean;
 }
 
 const API_KEY = [["apiKey", "API key"]] as const;
@@ -77,9 +87,24 @@ const VENDORS: Record<ConnectionKind, Vendor> = {
     ],
     schemes: [],
   },
-  deepgram: { name: "Deepgram", credentials: API_KEY, schemes: [] },
-  assemblyai: { name: "AssemblyAI", credentials: API_KEY, schemes: [] },
-  openai: { name: "OpenAI", credentials: API_KEY, schemes: [] },
+  deepgram: {
+    name: "Deepgram",
+    credentials: API_KEY,
+    schemes: [],
+    recogniser: { model: "nova-3", eu: true },
+  },
+  assemblyai: {
+    name: "AssemblyAI",
+    credentials: API_KEY,
+    schemes: [],
+    recogniser: { model: "AssemblyAI’s own", eu: true },
+  },
+  openai: {
+    name: "OpenAI",
+    credentials: API_KEY,
+    schemes: [],
+    recogniser: { model: "gpt-4o-transcribe", eu: false },
+  },
 };
 
 /** Every vendor, for choices. */
@@ -116,6 +141,23 @@ export const OUTCOME: Record<TestOutcome, { tone: "good" | "bad" | "warn"; word:
   untested: { tone: "warn", word: "Not tested" },
 };
 
+/** When an account writes calls down: what holds when nothing is said comes first. */
+export type Transcribe = "needed" | "always" | "never";
+
+export const TRANSCRIBE: readonly (readonly [Transcribe, string])[] = [
+  ["needed", "Calls whose words nobody else tells"],
+  ["always", "Every call"],
+  ["never", "No call"],
+];
+
+/** Whose sound goes where, for each choice. */
+export const TRANSCRIBE_TEXT: Record<Transcribe, string> = {
+  needed:
+    "The sound of calls in rooms and of streams goes to the provider, until an agent tells the words.",
+  always: "The sound of every call goes to the provider, and its words count above others’.",
+  never: "No sound goes to the provider.",
+};
+
 /** What the form holds. Secrets are what was typed now; empty: what is kept stays. */
 export interface ConnectionForm {
   kind: ConnectionKind;
@@ -134,12 +176,22 @@ export interface ConnectionForm {
   payloadFormat: string;
   messageIdHeader: string;
   base64Secret: boolean;
+  transcribe: Transcribe;
+  language: string;
+  model: string;
+  eu: boolean;
+  /** Settings that are kept and have no field. */
+  others: Record<string, unknown>;
 }
 
+/** What a form asks of a connection that is kept. */
+type Known = Pick<Connection, "kind" | "settings"> & Partial<Pick<Connection, "name" | "webhook">>;
+
 /** The form for a connection; for a new one of a kind, with what that vendor does by itself. */
-export function formOf(known: Connection | ConnectionKind): ConnectionForm {
+export function formOf(known: Known | ConnectionKind): ConnectionForm {
   const connection = typeof known === "string" ? undefined : known;
   const kind = typeof known === "string" ? known : known.kind;
+  const { transcribe, language, model, region, ...others } = connection?.settings ?? {};
   const webhook: WebhookAuth = connection?.webhook ?? { scheme: vendor(kind).schemes[0] ?? "none" };
   return {
     kind,
@@ -158,7 +210,19 @@ export function formOf(known: Connection | ConnectionKind): ConnectionForm {
     payloadFormat: webhook.payloadFormat ?? "",
     messageIdHeader: webhook.messageIdHeader ?? "",
     base64Secret: webhook.secretIsBase64 ?? false,
+    transcribe: TRANSCRIBE.find(([each]) => each === transcribe)?.[0] ?? "needed",
+    language: typeof language === "string" ? language : "",
+    model: typeof model === "string" ? model : "",
+    eu: region === "eu",
+    others,
   };
+}
+
+/** What is kept of how an account writes calls down. */
+function settingsOf(form: ConnectionForm, { eu }: Recogniser): Record<string, unknown> {
+  const { others, transcribe, language, model } = form;
+  const region = eu && form.eu ? { region: "eu" } : {};
+  return { ...others, transcribe, ...filled({ language, model }), ...region };
 }
 
 /** The fields of which something was typed. */
@@ -197,7 +261,7 @@ function webhookOf(form: ConnectionForm): WebhookAuth & { secret?: string } {
 
 /** What is sent for a form. */
 export function read(form: ConnectionForm): ConnectionGiven {
-  const { credentials, schemes } = vendor(form.kind);
+  const { credentials, schemes, recogniser } = vendor(form.kind);
   const known = new Set(credentials.map(([name]) => name));
   const given = filled(
     Object.fromEntries(Object.entries(form.credentials).filter(([name]) => known.has(name))),
@@ -207,8 +271,13 @@ export function read(form: ConnectionForm): ConnectionGiven {
     name: form.name.trim(),
     ...(Object.keys(given).length === 0 ? {} : { credentials: given }),
     ...(schemes.length === 0 ? {} : { webhook: webhookOf(form) }),
+    ...(recogniser === undefined ? {} : { settings: settingsOf(form, recogniser) }),
   };
 }
+
+/** When calls are written down by this account; nothing where it does not do that. */
+export const transcribes = ({ kind, settings }: Connection): Transcribe | undefined =>
+  vendor(kind).recogniser && formOf({ kind, settings }).transcribe;
 
 /** Whether only some of the credentials were typed: they replace all that are kept. */
 export function isPartial(form: ConnectionForm): boolean {

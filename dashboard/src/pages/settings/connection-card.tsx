@@ -7,7 +7,7 @@ import { RowActs } from "@/components/row-acts";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { cn } from "@/lib/cn";
-import { OUTCOME, SCHEMES, vendor } from "@/lib/connections";
+import { OUTCOME, SCHEMES, TRANSCRIBE_TEXT, transcribes, vendor } from "@/lib/connections";
 import { sentence } from "@/lib/format";
 import type { Connection } from "@/wire/Connection";
 import type { ConnectionTest } from "@/wire/ConnectionTest";
@@ -22,6 +22,7 @@ interface Props {
 export function ConnectionCard({ connection, onEdit, onRemove }: Props) {
   const { id, kind, name, hasCredentials, webhook, webhookUrl, streamUrls } = connection;
   const test = useTestConnection(id);
+  const transcribe = transcribes(connection);
   return (
     <Card>
       <article data-testid="connection-card" className="grid gap-3 p-4">
@@ -34,6 +35,7 @@ export function ConnectionCard({ connection, onEdit, onRemove }: Props) {
             <p className="text-ink-soft">
               {hasCredentials ? "Credentials are kept." : "No credentials yet."}
               {webhookUrl !== undefined && ` Webhooks: ${SCHEMES[webhook.scheme]}.`}
+              {transcribe !== undefined && ` ${TRANSCRIBE_TEXT[transcribe]}`}
             </p>
           </div>
           <RowActs of={name} onEdit={onEdit} onRemove={onRemove} />

@@ -7,6 +7,7 @@ import { Select } from "@/components/ui/select";
 import { formOf, isPartial, KINDS, read, vendor, type ConnectionForm } from "@/lib/connections";
 import { formErrors } from "@/lib/form";
 import type { Connection } from "@/wire/Connection";
+import { RecogniserFields } from "./recogniser-fields";
 import { WebhookFields } from "./webhook-fields";
 
 interface Props {
@@ -16,7 +17,7 @@ interface Props {
 }
 
 /** Every field of which the server may say something. */
-const FIELDS = ["kind", "name", "credentials", "webhook"];
+const FIELDS = ["kind", "name", "credentials", "webhook", "settings"];
 
 /** Adds or changes an account at a vendor. */
 export function ConnectionEditor({ connection, onClose }: Props) {
@@ -24,7 +25,7 @@ export function ConnectionEditor({ connection, onClose }: Props) {
   const [form, setForm] = useState(() => formOf(connection ?? "vapi"));
   const errors = formErrors(save.error, FIELDS);
   const set = (part: Partial<ConnectionForm>) => setForm({ ...form, ...part });
-  const { schemes } = vendor(form.kind);
+  const { schemes, recogniser } = vendor(form.kind);
   return (
     <FormDialog
       open
@@ -78,6 +79,9 @@ export function ConnectionEditor({ connection, onClose }: Props) {
           errors={errors}
           set={set}
         />
+      )}
+      {recogniser !== undefined && (
+        <RecogniserFields form={form} recogniser={recogniser} errors={errors} set={set} />
       )}
     </FormDialog>
   );

@@ -85,6 +85,37 @@ test("what is wrong with a secret is told at its field", async () => {
   expect((await screen.findByRole("alert")).textContent).toBe("Is not 8 to 512 characters.");
 });
 
+test("a recogniser of speech is told which calls it writes down", async () => {
+  const settings = { transcribe: "always", language: "de", apiUrl: "http://127.0.0.1:1" };
+  const ears: Connection = { ...retell, kind: "deepgram", name: "Ears", settings };
+  const wrong = [{ field: "settings.language", message: "is not the name of a language" }];
+  let answer: unknown = refusal(422, "validation_failed", "settings.language: …", wrong);
+  const sent = answering({
+    "GET /api/connections": list(ears),
+    "PATCH /api/connections/c": () => answer,
+  });
+  show(<Connections />);
+  await screen.findByText(/The sound of every call goes to the provider/);
+  await userEvent.click(screen.getByRole("button", { name: "Change Ears" }));
+  const language = screen.getByLabelText<HTMLInputElement>("Language");
+  expect(language.value).toBe("de");
+  await userEvent.type(language, " und en");
+  await userEvent.click(screen.getByRole("button", { name: "Save" }));
+  expect((await screen.findByRole("alert")).textContent).toBe("Is not the name of a language.");
+  answer = ears;
+  await userEvent.clear(language);
+  await userEvent.type(screen.getByLabelText("Model"), "nova-3");
+  await userEvent.selectOptions(screen.getByLabelText("Where"), "In the European Union");
+  await userEvent.selectOptions(screen.getByLabelText("What it writes down"), "No call");
+  expect(screen.queryByLabelText("Model")).toBeNull();
+  await userEvent.click(screen.getByRole("button", { name: "Save" }));
+  await vi.waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
+  expect(sent.map(({ body }) => (body as { settings: unknown }).settings)).toEqual([
+    { ...settings, language: "de und en" },
+    { apiUrl: settings.apiUrl, transcribe: "never", model: "nova-3", region: "eu" },
+  ]);
+});
+
 test("a test says what the vendor answered", async () => {
   answering({
     "GET /api/connections": list(retell),
