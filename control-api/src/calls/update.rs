@@ -6,7 +6,8 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 use sidetone_wire::{CallStatus, Direction, Timestamp};
 
-use super::reason::End;
+use super::reason::{End, code};
+use super::redact::{Redaction, may_hold};
 use super::transcript::Said;
 
 /// Characters of a name, number or id that are kept.
@@ -17,6 +18,17 @@ const TAG_MAX: usize = 64;
 const TAGS_MAX: usize = 32;
 /// Bytes of one entry of the metadata; larger ones are left out.
 const ENTRY_MAX: usize = 32 * 1024;
+/// Entries of the metadata that a vendor makes of what was said. The others are facts of the call,
+/// its tenant's own words, and whom it was transferred to.
+const OF_WHAT_WAS_SAID: [&str; 7] = [
+    "summary",
+    "structuredData",
+    "structuredDataMulti",
+    "successEvaluation",
+    "structuredOutputs",
+    "scorecards",
+    "collectedVariables",
+];
 
 /// What one report says of a call. What it does not say is `None` or empty.
 #[derive(Clone, Default)]
@@ -101,6 +113,71 @@ impl CallUpdate {
     }
 }
 
+impl CallUpdate {
+    /// Whether what was made of a conversation may have a number in it that is not to be kept.
+    pub(crate) fn may_hold_numbers(&self) -> bool {
+        let mut words = self.outcome.iter().chain(&self.tags);
+        let mut entries = self.metadata.iter();
+        words.any(|word| may_hold(word))
+            || entries.any(|(key, value)| is_of_what_was_said(key) && value_may_hold(value))
+    }
+
+    /// Leaves such numbers out of it. What was said itself is looked at where it is put together.
+    pub(crate) fn redact(&mut self, redaction: Redaction) {
+        if let Some(text) = self.outcome.as_deref().and_then(|word| redaction.of(word)) {
+            self.outcome = Some(code(&text));
+        }
+        for tag in &mut self.tags {
+            if let Some(text) = redaction.of(tag) {
+                *tag = text;
+            }
+        }
+        for (key, value) in &mut self.metadata {
+            if is_of_what_was_said(key) {
+                redact_value(value, redaction);
+            }
+        }
+    }
+}
+
+fn is_of_what_was_said(key: &str) -> bool {
+    OF_WHAT_WAS_SAID.contains(&key)
+}
+
+fn value_may_hold(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) => false,
+        Value::Number(number) => !number.is_f64(),
+        Value::String(text) => may_hold(text),
+        Value::Array(items) => items.iter().any(value_may_hold),
+        Value::Object(entries) => entries.values().any(value_may_hold),
+    }
+}
+
+fn redact_value(value: &mut Value, redaction: Redaction) {
+    let left = match value {
+        Value::Null | Value::Bool(_) => None,
+        Value::Number(number) if number.is_f64() => None, // a score, a share
+        Value::Number(number) => redaction.of(&number.to_string()),
+        Value::String(text) => redaction.of(text),
+        Value::Array(items) => {
+            for item in items {
+                redact_value(item, redaction);
+            }
+            None
+        }
+        Value::Object(entries) => {
+            for value in entries.values_mut() {
+                redact_value(value, redaction);
+            }
+            None
+        }
+    };
+    if let Some(text) = left {
+        *value = Value::String(text);
+    }
+}
+
 fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -157,6 +234,52 @@ mod tests {
         let many: Vec<String> = (0..100).map(|n| format!("t{n}")).collect();
         update.tag(Some(&json!(many)));
         assert_eq!(update.tags.len(), TAGS_MAX);
+    }
+
+    #[test]
+    fn numbers_are_left_out_of_what_was_made_of_a_conversation_and_of_nothing_else() {
+        let card = "card 4111 1111 1111 1111, thanks";
+        let facts = json!({"number": "+49301234567", "card": "4111111111111111"});
+        let mut update = CallUpdate::at(Timestamp::from_unix_ms(1));
+        update.outcome = Some("paid_by_4111111111111111".to_owned());
+        update.tag(Some(&json!(["vip", "4111111111111111"])));
+        update.note("summary", Some(&json!(card)));
+        update.note(
+            "structuredData",
+            Some(
+                &json!({"card": 4_111_111_111_111_111_u64, "cents": 1999, "score": 0.123_456_789,
+                "said": [{"text": "four triple one, 1111 1111 1111"}, true, null],
+                "callback": "030 1234567"}),
+            ),
+        );
+        update.note("transferDestination", Some(&facts));
+        assert!(update.may_hold_numbers());
+        update.redact(Redaction {
+            cards: true,
+            phones: false,
+        });
+        assert_eq!(update.outcome.as_deref(), Some("paid_by_card_number"));
+        assert_eq!(update.tags, ["vip", "[card number]"]);
+        let expected = json!({"summary": "card [card number], thanks",
+            "structuredData": {"card": "[card number]", "cents": 1999, "score": 0.123_456_789,
+                "said": [{"text": "[card number]"}, true, null],
+                "callback": "030 1234567"},
+            "transferDestination": facts});
+        assert_eq!(Value::from(update.metadata.clone()), expected);
+        update.redact(Redaction {
+            cards: true,
+            phones: true,
+        });
+        let data = &update.metadata["structuredData"];
+        assert_eq!(data["callback"], "[phone number]");
+        assert_eq!(update.metadata["transferDestination"], facts);
+        let mut plain = CallUpdate::at(Timestamp::from_unix_ms(1));
+        plain.note(
+            "summary",
+            Some(&json!({"text": "All is well.", "good": true})),
+        );
+        plain.note("cost", Some(&json!(1.25)));
+        assert!(!plain.may_hold_numbers());
     }
 
     #[test]

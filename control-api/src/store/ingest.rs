@@ -16,6 +16,7 @@ use sidetone_wire::{
 
 use super::columns::{self, Columns as _, Statement, batches};
 use super::effects::{self, Change};
+use super::policies::Redactions;
 use super::vendor::NewFetch;
 use super::{
     Result, Store, Tx, branches, calls, control, outbox, pauses, remote, transcripts, vendor,
@@ -124,12 +125,14 @@ impl Store {
         let fresh = receipts(&mut tx, deliveries, now).await?;
         let wanted: Vec<&Delivery> = fresh.iter().map(|n| &deliveries[*n]).collect();
         let mut touched = claim(&mut tx, &wanted, now).await?;
-        let mut fetches = Vec::new();
+        let (mut fetches, mut redactions) = (Vec::new(), Redactions::default());
         for delivery in &wanted {
             let Some(call) = touched.get_mut(&delivery.key()) else {
                 continue;
             };
-            call.absorb(&delivery.update);
+            let update = &delivery.update;
+            let update = redactions.kept(&mut tx, delivery.tenant, update).await?;
+            call.absorb(&update);
             call.streams |= delivery.update.streams;
             call.listen_url = delivery.listen_url.clone().or(call.listen_url.take());
             call.control_url = delivery.control_url.clone().or(call.control_url.take());

@@ -1,5 +1,8 @@
 //! What tenants want kept, and for how long.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use serde_json::json;
 use sidetone_wire::{TenantId, Timestamp};
 use sqlx::any::AnyRow;
@@ -7,6 +10,7 @@ use sqlx::any::AnyRow;
 use super::audit::{self, Actor, Subject};
 use super::columns::Columns as _;
 use super::{Result, Store, Tenant, Tx};
+use crate::calls::CallUpdate;
 use crate::calls::redact::Redaction;
 
 /// A tenant's policy.
@@ -53,6 +57,31 @@ pub(super) async fn redaction(tx: &mut Tx, tenant: TenantId) -> Result<Redaction
         .fetch_optional(&mut **tx)
         .await?;
     row.map_or(Ok(REDACTION), |row| redacted(&row))
+}
+
+/// What tenants do not want kept, asked for once by each transaction.
+#[derive(Default)]
+pub(super) struct Redactions(BTreeMap<TenantId, Redaction>);
+
+impl Redactions {
+    /// A report as it is kept: without such numbers in what its vendor made of a conversation.
+    pub(super) async fn kept<'a>(
+        &mut self,
+        tx: &mut Tx,
+        tenant: TenantId,
+        update: &'a CallUpdate,
+    ) -> Result<Cow<'a, CallUpdate>> {
+        if !update.may_hold_numbers() {
+            return Ok(Cow::Borrowed(update));
+        }
+        let redaction = match self.0.get(&tenant) {
+            Some(known) => *known,
+            None => *self.0.entry(tenant).or_insert(redaction(tx, tenant).await?),
+        };
+        let mut kept = update.clone();
+        kept.redact(redaction);
+        Ok(Cow::Owned(kept))
+    }
 }
 
 fn redacted(row: &AnyRow) -> Result<Redaction> {

@@ -490,9 +490,23 @@ async fn a_vendors_transcript_is_kept_without_the_numbers_that_the_policy_names(
         "4111-1111-1111-1111".into(),
         "Thanks".into(),
     ];
-    deliver(&world, &vapi.report(60_000)).await;
+    let mut report = vapi.report(60_000);
+    report["message"]["analysis"] = json!({
+        "summary": "They paid with 4111 1111 1111 1111 and want a call at 030 1234567.",
+        "structuredData": {"outcome": "Paid by 4111-1111-1111-1111",
+            "cards": [4_111_111_111_111_111_u64], "items": 3},
+    });
+    deliver(&world, &report).await;
     let expected = ["Your card?", "[card number]", "Thanks"];
     assert_eq!(texts(&admin.read(&path).await["segments"]), expected);
+    let told = admin.read(&format!("/api/calls/{id}/metadata")).await;
+    let expected = "They paid with [card number] and want a call at [phone number].";
+    assert_eq!(told["summary"], expected);
+    let expected =
+        json!({"outcome": "Paid by [card number]", "cards": ["[card number]"], "items": 3});
+    assert_eq!(told["structuredData"], expected);
+    let call = admin.read(&format!("/api/calls/{id}")).await;
+    assert_eq!(call["outcome"], "paid_by_card_number");
 
     // where the policy says so they are kept
     let all = json!({"redactCards": false, "redactPhones": false});
