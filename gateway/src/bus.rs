@@ -2,6 +2,7 @@
 
 mod decode;
 mod encode;
+mod plain;
 
 use std::time::{Duration, Instant};
 
@@ -171,7 +172,7 @@ impl Bus {
                 return self.forward(lane, packet);
             }
             Codec::Pcmu => true,
-            Codec::Pcma | Codec::Linear16(_) => false,
+            Codec::Pcma | Codec::G722 | Codec::Linear16(_) => false,
         };
         if forwardable {
             self.forward(lane, packet);

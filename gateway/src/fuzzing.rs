@@ -1,6 +1,7 @@
 //! What the fuzz targets run, and the tests with the corpus: each function takes any bytes and
 //! panics where a promise of this crate is broken.
 
+use sidetone_codec::g722;
 use sidetone_wire::ConnectionKind;
 
 use crate::recognise;
@@ -11,13 +12,14 @@ pub type Entry = fn(&[u8]);
 
 /// The fuzz targets by name: that of the program in `fuzz/fuzz_targets` and of the folder in
 /// `fuzz/corpus`.
-pub const TARGETS: [(&str, Entry); 9] = [
+pub const TARGETS: [(&str, Entry); 10] = [
     ("listen_vapi", listen_vapi),
     ("room_retell", room_retell),
     ("inward_media", inward_media),
     ("inward_jambonz", inward_jambonz),
     ("inward_audiohook", inward_audiohook),
     ("inward_audiosocket", inward_audiosocket),
+    ("sound_g722", sound_g722),
     ("recognise_deepgram", recognise_deepgram),
     ("recognise_assemblyai", recognise_assemblyai),
     ("recognise_openai", recognise_openai),
@@ -51,6 +53,15 @@ pub fn inward_audiosocket(bytes: &[u8]) {
 /// Whatever Retell answers whoever asks for a call's room, what is read of it is bounded.
 pub fn room_retell(bytes: &[u8]) {
     crate::guest::invitation::fuzz(bytes);
+}
+
+/// Any bytes are sound of G.722, in pieces as in one.
+pub fn sound_g722(bytes: &[u8]) {
+    let whole = g722::Decoder::new().decode(bytes);
+    assert_eq!(whole.len(), bytes.len() * g722::SAMPLES_PER_BYTE);
+    let mut decoder = g722::Decoder::new();
+    let pieces = bytes.chunks(77).flat_map(|piece| decoder.decode(piece));
+    assert!(pieces.eq(whole));
 }
 
 /// Whatever a recogniser of speech says, a line for each message, what is made of it is bounded.

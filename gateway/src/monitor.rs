@@ -286,7 +286,7 @@ impl Line {
         for publication in work.published.iter_mut().filter(waits) {
             let options = match publication.codec {
                 Codec::Pcmu => PublishOptions::pcmu(&publication.name),
-                Codec::Opus | Codec::Pcma | Codec::Linear16(_) => {
+                Codec::Opus | Codec::Pcma | Codec::G722 | Codec::Linear16(_) => {
                     PublishOptions::opus(&publication.name)
                 }
             };

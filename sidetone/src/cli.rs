@@ -98,6 +98,9 @@ pub(crate) struct Simulate {
     /// How long, instead of once the script
     #[arg(long)]
     pub(crate) seconds: Option<u32>,
+    /// The sound is in G.722, where the vendor has that (Telnyx)
+    #[arg(long)]
+    pub(crate) wideband: bool,
     /// Chunks are early or late by up to so much
     #[arg(long, default_value_t = 0)]
     pub(crate) jitter_ms: u32,

@@ -92,6 +92,7 @@ fn plan(dialect: Dialect, options: Simulate) -> Plan {
         from: options.from.unwrap_or_else(|| plan.from.clone()),
         to: options.to.unwrap_or_else(|| plan.to.clone()),
         secret: options.secret,
+        wideband: options.wideband,
         manner: Manner {
             jitter: ms(options.jitter_ms),
             drift_ppm: options.drift_ppm,

@@ -1,8 +1,10 @@
 //! The sound of what came, for the sinks that need it: each packet is decoded once for all of them.
 
-use sidetone_codec::{OpusDecoder, Resampler, SAMPLE_RATE_HZ, g711, pcm};
+use sidetone_codec::{OpusDecoder, Resampler, SAMPLE_RATE_HZ};
 use sidetone_media::{Codec, Packet, TrackId};
 use tracing::debug;
+
+use super::plain::Plain;
 
 /// The decoders of a call, one for each lane that is listened to.
 #[derive(Default)]
@@ -18,7 +20,7 @@ struct Decoding {
 enum Decoder {
     /// `None`: libopus refused, which was said.
     Opus(Option<Box<OpusDecoder>>),
-    Pcm(Option<Box<Resampler>>),
+    Plain(Plain, Option<Box<Resampler>>),
 }
 
 impl Decoders {
@@ -59,8 +61,9 @@ impl Decoding {
                 let opus = opus.inspect_err(|error| debug!(%error, "a track cannot be decoded"));
                 Decoder::Opus(opus.ok().map(Box::new))
             }
-            Codec::Pcmu | Codec::Pcma | Codec::Linear16(_) => {
-                Decoder::Pcm(resampler(packet.codec.clock_rate().hz()))
+            Codec::Pcmu | Codec::Pcma | Codec::G722 | Codec::Linear16(_) => {
+                let resampler = resampler(packet.codec.sample_rate_hz());
+                Decoder::Plain(Plain::default(), resampler)
             }
         };
         Self {
@@ -73,12 +76,6 @@ impl Decoding {
 
 impl Decoder {
     fn decode(&mut self, packet: &Packet) -> Vec<i16> {
-        let sound = match packet.codec {
-            Codec::Opus => Vec::new(),
-            Codec::Pcmu => g711::decode_ulaw_all(&packet.payload),
-            Codec::Pcma => g711::decode_alaw_all(&packet.payload),
-            Codec::Linear16(_) => pcm::from_bytes(&packet.payload),
-        };
         match self {
             Self::Opus(Some(opus)) => match opus.decode(&packet.payload) {
                 Ok(sound) => sound.to_vec(),
@@ -88,8 +85,8 @@ impl Decoder {
                 }
             },
             Self::Opus(None) => Vec::new(),
-            Self::Pcm(Some(resampler)) => resampler.push(&sound),
-            Self::Pcm(None) => sound,
+            Self::Plain(plain, Some(resampler)) => resampler.push(&plain.samples(packet)),
+            Self::Plain(plain, None) => plain.samples(packet),
         }
     }
 }

@@ -3,11 +3,13 @@
 use std::collections::VecDeque;
 
 use sidetone_codec::{
-    CodecError, ENCODER_RATES_HZ, EncoderConfig, OpusEncoder, Resampler, SAMPLE_RATE_HZ, g711, pcm,
+    CodecError, ENCODER_RATES_HZ, EncoderConfig, OpusEncoder, Resampler, SAMPLE_RATE_HZ,
 };
 use sidetone_media::{Codec, MediaTime, Packet, TrackId};
 use sidetone_service::random;
 use tracing::warn;
+
+use super::plain::Plain;
 
 /// What one packet lasts, in samples at 48 kHz.
 const FRAME_SAMPLES: u64 = 960;
@@ -28,6 +30,7 @@ struct Encoder {
     codec: Codec,
     /// `None` when libopus refused: it was said once.
     opus: Option<OpusEncoder>,
+    plain: Plain,
     resampler: Option<Resampler>,
     /// Samples a second of `waiting`.
     rate_hz: u32,
@@ -64,7 +67,7 @@ impl Encoders {
 
 impl Encoder {
     fn new(packet: &Packet) -> Self {
-        let given_hz = packet.codec.clock_rate().hz();
+        let given_hz = packet.codec.sample_rate_hz();
         let encodable = ENCODER_RATES_HZ.contains(&given_hz);
         let rate_hz = if encodable { given_hz } else { SAMPLE_RATE_HZ };
         let config = EncoderConfig {
@@ -81,6 +84,7 @@ impl Encoder {
             track: packet.track,
             codec: packet.codec,
             opus: opus.ok(),
+            plain: Plain::default(),
             resampler: (!encodable).then(|| Resampler::new(given_hz)),
             rate_hz,
             ssrc: random::u64() as u32,
@@ -103,12 +107,7 @@ impl Encoder {
         } else {
             self.since = packet.at - waits;
         }
-        let sound = match packet.codec {
-            Codec::Pcmu => g711::decode_ulaw_all(&packet.payload),
-            Codec::Pcma => g711::decode_alaw_all(&packet.payload),
-            Codec::Linear16(_) => pcm::from_bytes(&packet.payload),
-            Codec::Opus => Vec::new(), // it is what is wanted
-        };
+        let sound = self.plain.samples(packet);
         match &mut self.resampler {
             Some(resampler) => self.waiting.extend(resampler.push(&sound)),
             None => self.waiting.extend(sound),
@@ -163,7 +162,7 @@ fn encoded(opus: Option<&mut OpusEncoder>, pcm: &[i16]) -> Result<Option<Vec<u8>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sidetone_codec::OpusDecoder;
+    use sidetone_codec::{OpusDecoder, g722, pcm};
     use sidetone_media::ClockRate;
     use sidetone_service::clock;
     use sidetone_testkit::level_dbfs;
@@ -221,6 +220,24 @@ mod tests {
             let level = level_dbfs(&heard(&out)[9_600..38_400], 440.0);
             assert!((level + 10.3).abs() < 1.0, "{rate_hz}: {level} dBFS");
         }
+    }
+
+    #[test]
+    fn g722_is_heard_beyond_what_a_telephone_hears() {
+        let turn = 5_600.0 * std::f64::consts::TAU / 16_000.0;
+        let said: Vec<i16> = (0..16_000)
+            .map(|i| ((f64::from(i) * turn).sin() * 10_000.0) as i16)
+            .collect();
+        let payloads = g722::Encoder::new().encode(&said);
+        let (mut encoders, mut out) = (Encoders::default(), Vec::new());
+        for (n, payload) in payloads.chunks(160).enumerate() {
+            let packet = packet(Codec::G722, n as u64 * 960, payload);
+            assert_eq!(packet.duration_samples(), 960);
+            out.extend(encoders.encode(&packet));
+        }
+        assert_eq!(out.len(), 50);
+        let level = level_dbfs(&heard(&out)[9_600..38_400], 5_600.0);
+        assert!((level + 10.3).abs() < 2.0, "{level} dBFS");
     }
 
     #[test]

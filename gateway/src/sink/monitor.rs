@@ -131,7 +131,7 @@ impl Published {
     /// Publishes anew for a source with another codec; `false` if it cannot be published.
     fn follow(&mut self, grant: &monitor::Grant, codec: Codec) -> bool {
         match codec {
-            Codec::Pcma | Codec::Linear16(_) => false,
+            Codec::Pcma | Codec::G722 | Codec::Linear16(_) => false,
             Codec::Opus | Codec::Pcmu => {
                 let name = grant.unpublish(self.key).unwrap_or_default();
                 *self = Self::new(grant, name, codec);

@@ -207,11 +207,19 @@ async fn gaps_and_chunks_that_overtake_each_other_leave_a_recording_aligned_to_2
         drift_ppm: -200.0,
         ..Manner::default()
     };
+    let mut wide = Plan::new(Dialect::Telnyx, "wide");
+    wide.wideband = true;
+    wide.manner = Manner {
+        stall: Some(stall(true)),
+        shuffled: 2,
+        ..Manner::default()
+    };
     let whole = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
-    let expected: [(Plan, Vec<f64>); 3] = [
+    let expected: [(Plan, Vec<f64>); 4] = [
         (gaps, vec![0.0, 1.0, 2.0, 4.0, 5.0, 6.0]),
         (late, whole.to_vec()),
         (shuffled, whole.to_vec()),
+        (wide, vec![0.0, 1.0, 2.0, 4.0, 5.0, 6.0]),
     ];
     let mut brought = Vec::new();
     for (plan, clicks) in expected {
@@ -229,6 +237,38 @@ async fn gaps_and_chunks_that_overtake_each_other_leave_a_recording_aligned_to_2
         }
         aligned(&take, &clicks);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_in_g722_is_kept_and_heard_beyond_what_a_telephone_hears() {
+    const HIGH: f64 = 5_600.0;
+    let server = LivekitServer::start().await.unwrap();
+    let world = World::start(&server);
+    let mut plan = Plan::new(Dialect::Telnyx, "wide");
+    plan.wideband = true;
+    let tones = Tones {
+        customer: CUSTOMER,
+        agent: HIGH,
+    };
+    let brought = Brought::start(&world, plan, tones).await;
+    let (call, monitor) = (brought.call, monitor_room(1));
+    let supervisor = Listener::join(&server, &monitor.room, &monitor.listener).await;
+    let granted = world.listen(call, &monitor).await;
+    assert!(
+        matches!(granted, Ok(Reply::Listening { .. })),
+        "{granted:?}"
+    );
+    wait_for("the high tone", DEADLINE, || async {
+        let levels = supervisor.levels(&format!("{call}/agent"), [HIGH, CUSTOMER]);
+        levels.is_some_and(|[own, other]| own > -20.0 && other < own - 30.0)
+    })
+    .await;
+    brought.talks(&world, Duration::from_secs(1)).await;
+    let take = brought.ends(&world).await;
+    let [customer, agent] = [Party::Customer, Party::Agent].map(|one| sound(&take, one));
+    says_apart(&customer, CUSTOMER, HIGH, 30.0, 1.5);
+    says_apart(&agent, HIGH, CUSTOMER, 30.0, 2.0);
+    assert_eq!(told(&world, call), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]

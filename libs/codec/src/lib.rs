@@ -1,4 +1,4 @@
-//! libopus behind safe names, and G.711: what turns sound into payloads and back.
+//! libopus behind safe names, G.711 and G.722: what turns sound into payloads and back.
 //!
 //! Sound is mono, signed 16 bit, 48 kHz unless a function says otherwise. This is the only crate
 //! with C in it; nothing on the forwarding path uses it (packets stay encoded there).
@@ -7,6 +7,7 @@
 
 mod decimate;
 pub mod g711;
+pub mod g722;
 mod level;
 mod mix;
 mod multistream;

@@ -14,17 +14,28 @@ pub enum Codec {
     Pcmu,
     /// G.711 A-law, 8 kHz (RFC 3551).
     Pcma,
+    /// G.722 at 64 kbit/s: sound of 16 kHz whose clock counts 8,000 a second (RFC 3551 section
+    /// 4.5.2), a byte at each tick.
+    G722,
     /// Linear PCM as sockets send it: mono, signed 16 bit, little endian. It is on no RTP stream.
     Linear16(ClockRate),
 }
 
 impl Codec {
-    /// The clock that counts its samples.
+    /// The clock of its timestamps.
     pub const fn clock_rate(self) -> ClockRate {
         match self {
             Self::Opus => ClockRate::OPUS,
-            Self::Pcmu | Self::Pcma => ClockRate::G711,
+            Self::Pcmu | Self::Pcma | Self::G722 => ClockRate::G711,
             Self::Linear16(rate) => rate,
+        }
+    }
+
+    /// What its sound has of samples in a second.
+    pub const fn sample_rate_hz(self) -> u32 {
+        match self {
+            Self::G722 => 2 * ClockRate::G711.hz(),
+            Self::Opus | Self::Pcmu | Self::Pcma | Self::Linear16(_) => self.clock_rate().hz(),
         }
     }
 }
@@ -65,7 +76,7 @@ impl Packet {
         let bytes = self.payload.len() as i64;
         match self.codec {
             Codec::Opus => opus::duration_samples(&self.payload).map_or(0, u64::from),
-            Codec::Pcmu | Codec::Pcma => ClockRate::G711.to_samples_48k(bytes) as u64,
+            Codec::Pcmu | Codec::Pcma | Codec::G722 => ClockRate::G711.to_samples_48k(bytes) as u64,
             Codec::Linear16(rate) => rate.to_samples_48k(bytes / 2) as u64,
         }
     }

@@ -24,7 +24,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::listen::{Sound, Stall};
 pub use dialect::Dialect;
-use dialect::{Chunk, Frame};
+use dialect::{Chunk, Coders, Frame};
 
 /// What a chunk lasts.
 const CHUNK: Duration = Duration::from_millis(20);
@@ -48,6 +48,8 @@ pub struct Plan {
     pub agent_name: Option<String>,
     /// What the vendor signs the handshake with, if it does.
     pub secret: Option<String>,
+    /// Its sound is in G.722, where the vendor has that (Telnyx).
+    pub wideband: bool,
     /// What goes wrong.
     pub manner: Manner,
 }
@@ -63,6 +65,7 @@ impl Plan {
             customer_name: None,
             agent_name: None,
             secret: None,
+            wideband: false,
             manner: Manner::default(),
         }
     }
@@ -196,6 +199,7 @@ impl Streaming {
             link,
             plan,
             sound: Box::new(sound),
+            coders: Coders::default(),
             began,
             sequence: 1,
             waiting: Vec::new(),
@@ -256,6 +260,7 @@ struct Sender {
     link: Link,
     plan: Plan,
     sound: Box<dyn Sound>,
+    coders: Coders,
     began: Instant,
     /// Of the frames.
     sequence: u64,
@@ -351,7 +356,8 @@ impl Sender {
                 self.send(frame).await?;
             }
         }
-        for chunk in self.plan.dialect.chunks(number, &*self.sound) {
+        let (plan, coders) = (&self.plan, &mut self.coders);
+        for chunk in plan.dialect.chunks(plan, number, &*self.sound, coders) {
             let dice = (random::u64() % 1000) as u32;
             if dice < manner.dropped {
                 continue;

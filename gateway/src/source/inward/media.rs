@@ -172,6 +172,10 @@ fn format(upstream: Upstream, start: &Value) -> Option<Format> {
     let is_linear = match encoding.as_deref() {
         Some("audio/x-mulaw" | "pcmu" | "mulaw" | "ulaw") => return narrow(Codec::Pcmu, rate),
         Some("audio/x-alaw" | "pcma" | "alaw") => return narrow(Codec::Pcma, rate),
+        // its clock says the one, its sound has the other
+        Some("audio/g722" | "g722") => {
+            return (rate == 8_000 || rate == 16_000).then(|| Format::mono(Codec::G722));
+        }
         Some("audio/x-l16" | "audio/x-raw" | "audio/l16" | "l16" | "linear16" | "raw/slin") => true,
         // whatever it calls it, it has one
         _ => upstream == Upstream::Exotel,
@@ -244,6 +248,13 @@ mod tests {
         );
         assert_eq!(who.to.as_deref(), Some("+4930999999"));
         assert_eq!(media.state, State::Started(Some(Format::mono(Codec::Pcma))));
+        for rate in [8_000, 16_000] {
+            let mut wide = telnyx.clone();
+            wide["start"]["media_format"] =
+                json!({"encoding": "G722", "sample_rate": rate, "channels": 1});
+            let (media, _) = begin(&wide);
+            assert_eq!(media.state, State::Started(Some(Format::mono(Codec::G722))));
+        }
         let plivo = json!({"event": "start", "sequenceNumber": 0, "streamId": "p-1", "start": {
             "callId": "c-1", "streamId": "p-1", "accountId": "MA1", "tracks": ["inbound"],
             "mediaFormat": {"encoding": "audio/x-l16", "sampleRate": 16000}}});

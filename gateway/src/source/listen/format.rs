@@ -1,6 +1,6 @@
 //! In which format a stream is that does not say so, or says something wrong.
 
-use sidetone_codec::{g711, pcm};
+use sidetone_codec::{g711, g722, pcm};
 use sidetone_media::{ClockRate, Codec, MediaTime};
 
 /// How sound is written.
@@ -36,12 +36,13 @@ impl Format {
         Self { codec, channels: 1 }
     }
 
-    /// The bytes of so many samples of one channel in which nobody speaks.
+    /// The bytes of so many ticks of one channel in which nobody speaks.
     pub(crate) fn silence(self, samples: usize) -> Vec<u8> {
         let byte = match self.codec {
             Codec::Linear16(_) | Codec::Opus => 0,
             Codec::Pcmu => 0xff,
             Codec::Pcma => 0xd5,
+            Codec::G722 => g722::SILENCE,
         };
         vec![byte; samples * self.sample_bytes()]
     }
@@ -49,7 +50,7 @@ impl Format {
     const fn sample_bytes(self) -> usize {
         match self.codec {
             Codec::Linear16(_) => 2,
-            Codec::Pcmu | Codec::Pcma | Codec::Opus => 1,
+            Codec::Pcmu | Codec::Pcma | Codec::G722 | Codec::Opus => 1,
         }
     }
 
@@ -89,7 +90,7 @@ impl Format {
             Codec::Linear16(_) => pcm::from_bytes(channel),
             Codec::Pcmu => g711::decode_ulaw_all(channel),
             Codec::Pcma => g711::decode_alaw_all(channel),
-            Codec::Opus => Vec::new(),
+            Codec::Opus | Codec::G722 => Vec::new(), // whoever sends them says so
         }
     }
 }

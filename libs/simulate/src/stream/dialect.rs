@@ -4,7 +4,7 @@ use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use sidetone_codec::{g711, pcm};
+use sidetone_codec::{g711, g722, pcm};
 
 use super::{Plan, audiohook};
 use crate::listen::Sound;
@@ -15,7 +15,7 @@ use crate::script::Side;
 pub enum Dialect {
     /// Twilio Media Streams, both tracks in µ-law.
     Twilio,
-    /// Telnyx, both tracks in A-law.
+    /// Telnyx, both tracks in A-law, or in G.722.
     Telnyx,
     /// Plivo, both tracks in 16 kHz.
     Plivo,
@@ -69,8 +69,13 @@ pub(super) enum Frame {
 enum Coding {
     Ulaw,
     Alaw,
+    Wide,
     Linear(u32),
 }
+
+/// What is remembered of each side's sound where what is sent next depends on it.
+#[derive(Default)]
+pub(super) struct Coders([g722::Encoder; 2]);
 
 fn text(value: &Value) -> Frame {
     Frame::Text(value.to_string())
@@ -116,7 +121,8 @@ impl Dialect {
             Self::Telnyx => json!({"event": "start", "sequence_number": "1", "start": {
                 "user_id": "u-1", "call_control_id": call_id, "call_session_id": "s-1",
                 "client_state": "", "from": from, "to": to,
-                "media_format": {"encoding": "PCMA", "sample_rate": 8000, "channels": 1}},
+                "media_format": {"encoding": if plan.wideband { "G722" } else { "PCMA" },
+                    "sample_rate": 8000, "channels": 1}},
                 "stream_id": stream}),
             Self::Plivo => json!({"event": "start", "sequenceNumber": 0, "start": {
                 "callId": call_id, "streamId": stream, "accountId": "MA1", "from": from, "to": to,
@@ -155,14 +161,24 @@ impl Dialect {
     }
 
     /// What each side says in a chunk's time.
-    pub(super) fn chunks(self, number: u64, sound: &dyn Sound) -> Vec<Chunk> {
+    pub(super) fn chunks(
+        self,
+        plan: &Plan,
+        number: u64,
+        sound: &dyn Sound,
+        Coders(coders): &mut Coders,
+    ) -> Vec<Chunk> {
         let coding = match self {
             Self::Twilio | Self::Audiohook => Coding::Ulaw,
+            Self::Telnyx if plan.wideband => Coding::Wide,
             Self::Telnyx => Coding::Alaw,
             Self::Plivo | Self::Vonage | Self::Jambonz => Coding::Linear(16_000),
             Self::Exotel | Self::Audiosocket => Coding::Linear(8_000),
         };
-        let said = |sides: &[Side]| coding.write(number, sides, sound);
+        let mut said = |sides: &[Side]| {
+            let coder = usize::from(sides == [Side::Agent]);
+            coding.write(number, sides, sound, &mut coders[coder])
+        };
         let both = |bytes| Chunk {
             number,
             side: None,
@@ -286,9 +302,16 @@ impl Dialect {
 
 impl Coding {
     /// What sides say together in a chunk's time.
-    fn write(&self, number: u64, sides: &[Side], sound: &dyn Sound) -> Vec<u8> {
+    fn write(
+        &self,
+        number: u64,
+        sides: &[Side],
+        sound: &dyn Sound,
+        coder: &mut g722::Encoder,
+    ) -> Vec<u8> {
         let rate = match self {
             Self::Ulaw | Self::Alaw => 8_000,
+            Self::Wide => g722::SAMPLE_RATE_HZ,
             Self::Linear(rate) => *rate,
         };
         let samples = u64::from(rate / 50);
@@ -302,6 +325,7 @@ impl Coding {
         match self {
             Self::Ulaw => samples.iter().map(|one| g711::encode_ulaw(*one)).collect(),
             Self::Alaw => samples.iter().map(|one| g711::encode_alaw(*one)).collect(),
+            Self::Wide => coder.encode(&samples),
             Self::Linear(_) => pcm::to_bytes(&samples),
         }
     }
