@@ -1,5 +1,5 @@
 import { expect, test, type Page } from "@playwright/test";
-import { ask, keepBoth, logIn } from "./support";
+import { ask, expectAccessible, keepBoth, logIn } from "./support";
 
 const dialog = (page: Page) => page.getByRole("dialog");
 
@@ -36,6 +36,44 @@ test("a vendor's account is added, and its calls are known by their webhooks", a
 
   await card.getByRole("button", { name: "Test" }).click();
   await expect(card.getByRole("status")).toHaveAttribute("data-outcome", /.+/);
+});
+
+test("a recogniser is told to write nothing down, and says so", async ({ page }) => {
+  await logIn(page, "/settings/connections");
+  await page.getByRole("button", { name: "Add a connection" }).first().click();
+  await dialog(page).getByLabel("Vendor").selectOption("Deepgram");
+  await dialog(page).getByLabel("Name").fill("Ears");
+  await dialog(page).getByLabel("API key").fill("not-a-real-key");
+  await dialog(page).getByLabel("Language").fill("de");
+  await expectAccessible(page);
+  await dialog(page).getByLabel("What it writes down").selectOption("No call");
+  await dialog(page).getByRole("button", { name: "Add", exact: true }).click();
+  const card = page.getByTestId("connection-card").filter({ hasText: "Ears" });
+  await expect(card).toContainText("No sound goes to the provider.");
+  await page.getByRole("button", { name: "Remove Ears" }).click();
+  await dialog(page).getByRole("button", { name: "Remove" }).click();
+  await expect(card).toBeHidden();
+});
+
+test("somebody is rung for a supervisor who is lost, if that is chosen", async ({ page }) => {
+  await logIn(page, "/settings/supervision");
+  const act = page.getByLabel("What is done then");
+  await act.selectOption("Ring somebody");
+  await page.getByLabel("To", { exact: true }).selectOption("A telephone");
+  const number = page.getByLabel("Number");
+  await number.fill("12");
+  await page.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByRole("alert")).toContainText("+49301234567");
+  await number.fill("+49 30 1234567");
+  await expectAccessible(page);
+  await page.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByText("Saved.")).toBeVisible();
+  await expect(number).toHaveValue("+49301234567");
+  await act.selectOption("Nothing more");
+  await page.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByText("Saved.")).toBeVisible();
+  await page.reload();
+  await expect(act).toHaveValue("hand_back");
 });
 
 test("a branch gets a number, and cannot be removed while it has one", async ({ page }) => {
