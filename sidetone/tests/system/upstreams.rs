@@ -161,7 +161,7 @@ impl Home {
         )
     }
 
-    /// How far below the one who speaks everybody else is: G.711 is no better than that.
+    /// How far below the one who speaks everybody else is: G.711 and G.722 are no better than that.
     fn apart_db(self) -> f64 {
         match self {
             Self::Stream(Dialect::Twilio | Dialect::Telnyx | Dialect::Audiohook) => 30.0,
@@ -283,6 +283,7 @@ impl Stage {
             Home::Stream(dialect) => {
                 let mut plan = Plan::new(dialect, &format!("{word}-1"));
                 plan.secret = Some(SECRET.to_owned());
+                plan.wideband = true; // where the vendor has that
                 plan.manner = stream::Manner {
                     drift_ppm: DRIFT_PPM,
                     stall: Some(LOST),
