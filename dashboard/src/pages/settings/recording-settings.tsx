@@ -182,7 +182,7 @@ function Redacting({ form, set }: PartProps) {
     <>
       <Toggle
         name="Leave card numbers out of transcripts"
-        text="In digits or in words, before a transcript is stored. The recording is not changed: pause it."
+        text="In digits or in words, before a transcript, or what a vendor makes of it, is stored. The recording is not changed: pause it."
         checked={form.redactCards}
         onChange={(redactCards) => set({ redactCards })}
       />
