@@ -20,6 +20,7 @@ use crate::livekit::{monitor_room, side_room};
 use crate::remote::{self, Trouble};
 use crate::settling::TICK;
 use crate::store::{self, WantedFloor};
+use crate::watching;
 
 /// Why whoever carries a call was not told.
 #[derive(Debug, thiserror::Error)]
@@ -111,7 +112,7 @@ impl App {
             return Ok(());
         };
         let summary = self.missed(call, &wanted).await?;
-        if remote::vendor(wanted.upstream).is_some() {
+        if remote::vendor(wanted.upstream).is_some() && !remote::has_rooms(wanted.upstream) {
             remote::silence(self, call, &wanted, summary.as_deref()).await?;
         } else {
             if let Holder::Target(transfer) = wanted.state.holder {
@@ -145,6 +146,18 @@ impl App {
         };
         let said = tenant.transcript(call).await?;
         Ok(summary(&said, found.started_at, span))
+    }
+
+    /// A vendor's agent keeps a call that was to be taken from it for good. An end that was told
+    /// meanwhile is the call's: somebody else was faster.
+    pub(crate) async fn keep(&self, call: CallId) -> store::Result<()> {
+        let end = self.store.keep(call).await?;
+        if let (Some(end), Some(line)) = (end, self.store.line(call).await?)
+            && !watching::handle_end(self, &line, end).await
+        {
+            warn!(%call, "the end of a call is not written: its vendor's next report has it");
+        }
+        Ok(())
     }
 
     /// The same without waiting: for those who must not be held up.

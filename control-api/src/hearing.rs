@@ -22,6 +22,7 @@ use crate::credentials::{self, API_KEY, Key, LIVE_KEY};
 use crate::remote;
 use crate::routes::webhook_vendor::url_context;
 use crate::store::{self, Hearable};
+use crate::watching;
 
 /// How often it is looked whether every call has a holder.
 const LOOK: Duration = Duration::from_secs(2);
@@ -46,8 +47,8 @@ pub(crate) fn can_dial(upstream: Upstream, listen_url: bool, account: bool) -> b
         }
 }
 
-/// What to dial, and with which key.
-type Way = (String, Option<Key>);
+/// What to dial, where to take the call over, and with which key.
+type Way = (String, Option<String>, Option<Key>);
 
 /// Offers calls and takes them back until the end.
 pub(crate) async fn run(app: Arc<App>, lifecycle: Lifecycle) -> anyhow::Result<()> {
@@ -82,6 +83,11 @@ async fn look(app: &App, offered: &mut HashSet<CallId>) -> store::Result<()> {
         let Some(found) = app.store.hearable_call(call).await? else {
             continue;
         };
+        if found.handed_over {
+            // whoever had made a party of it is gone, and there is no agent any more
+            watching::handle_lost(app, &found).await;
+            continue;
+        }
         if let Some(socket) = socket(app, call, found).await? {
             app.fleet.command_all(Command::Hear(Box::new(socket))).await;
         }
@@ -97,11 +103,12 @@ async fn socket(app: &App, call: CallId, found: Hearable) -> store::Result<Optio
     } else {
         listen_url(app, call, &found).await?
     };
-    Ok(way.map(|(url, bearer)| Socket {
+    Ok(way.map(|(url, takeover, bearer)| Socket {
         call,
         upstream,
         tenant: found.slug,
         url: Hidden(url),
+        takeover: takeover.map(Hidden),
         bearer: bearer.map(|key| Hidden(key.secret.expose_secret().to_owned())),
         customer_name: found.customer_name,
         agent_name: found.agent_name,
@@ -123,15 +130,16 @@ async fn listen_url(app: &App, call: CallId, found: &Hearable) -> store::Result<
         }
     };
     let key = credentials::key(app, tenant, upstream, LIVE_KEY).await?;
-    Ok(Some((url, key)))
+    Ok(Some((url, None, key)))
 }
 
 /// Where to ask for a call's room, and the tenant's key.
 async fn room(app: &App, found: &Hearable) -> store::Result<Option<Way>> {
     let key = credentials::key(app, found.tenant, found.upstream, API_KEY).await?;
     let way = key.and_then(|key| {
-        let url = remote::room_url(&key, found.upstream, &found.upstream_call_id)?;
-        Some((url, Some(key)))
+        let urls = remote::room_urls(&key, found.upstream, &found.upstream_call_id);
+        let (url, takeover) = urls?;
+        Some((url, Some(takeover), Some(key)))
     });
     Ok(way)
 }

@@ -59,13 +59,20 @@ pub(crate) fn by_account(upstream: Upstream) -> bool {
     }
 }
 
-/// Where a vendor is asked for the room of a call; `None` for one that has none, or an id that is
-/// none of the vendor's.
-pub(crate) fn room_url(key: &Key, upstream: Upstream, id: &str) -> Option<String> {
-    match vendor(upstream) {
-        Some(Vendor::Retell) => retell::room_url(key, id),
-        Some(Vendor::Vapi | Vendor::Elevenlabs) | None => None,
+/// Where a vendor is asked for the room of a call, and for the call itself; `None` for one that has
+/// no rooms, or an id that is none of the vendor's.
+pub(crate) fn room_urls(key: &Key, upstream: Upstream, id: &str) -> Option<(String, String)> {
+    if has_rooms(upstream) {
+        retell::room_urls(key, id)
+    } else {
+        None
     }
+}
+
+/// Whether calls at an upstream are in rooms of its own: whoever carries such a call takes it over,
+/// by voice, and for good.
+pub(crate) const fn has_rooms(upstream: Upstream) -> bool {
+    matches!(vendor(upstream), Some(Vendor::Retell))
 }
 
 /// What there is to reach a call by.
@@ -322,8 +329,13 @@ mod tests {
         let all = reach(Upstream::Vapi, true, true, false, true);
         assert!(all.contains(&Capability::Takeover) && all.contains(&Capability::HandBack));
         assert_eq!(
-            reach(Upstream::Retell, false, true, true, true),
-            [Capability::WhisperText, Capability::End]
+            reach(Upstream::Retell, true, true, true, true),
+            [
+                Capability::Listen,
+                Capability::WhisperText,
+                Capability::Takeover,
+                Capability::End
+            ]
         );
         assert_eq!(reach(Upstream::Retell, false, true, false, true), []);
         assert_eq!(reach(Upstream::Api, false, true, true, true), []);

@@ -29,7 +29,7 @@ use crate::calls::{CallUpdate, End};
 use crate::credentials::{self, API_KEY, Key};
 use crate::inbound::retell::Monitor;
 use crate::remote;
-use crate::store::{self, Delivery, Watchable};
+use crate::store::{self, Delivery, Hearable, Line, Watchable};
 
 /// How often it is looked whether every call is watched.
 const LOOK: Duration = Duration::from_secs(2);
@@ -309,6 +309,26 @@ pub(crate) async fn handle_ended(
     id: &str,
 ) -> bool {
     deliver(app, (tenant, upstream, id.to_owned()), ended()).await
+}
+
+/// A call that a supervisor had from its vendor's agent is over with whoever carried it.
+pub(crate) async fn handle_lost(app: &App, call: &Hearable) {
+    let mut update = ended();
+    if let Some(end) = &mut update.end {
+        (end.cause, end.code) = (Cause::Ours, "supervisor_lost".to_owned());
+    }
+    let of = (call.tenant, call.upstream, call.upstream_call_id.clone());
+    if !deliver(app, of, update).await {
+        debug!("an end is not written yet; the next look does");
+    }
+}
+
+/// A takeover came to nothing, and meanwhile the vendor said that the call is over.
+pub(crate) async fn handle_end(app: &App, line: &Line, end: End) -> bool {
+    let mut update = CallUpdate::at(now());
+    update.end = Some(end);
+    let of = (line.tenant, line.upstream, line.upstream_call_id.clone());
+    deliver(app, of, update).await
 }
 
 fn ended() -> CallUpdate {

@@ -1,7 +1,7 @@
 //! One room's task: it holds the tap, says what happens to the call, and fans its packets out.
 
 mod control;
-mod errands;
+pub(crate) mod errands;
 mod floor;
 mod gap;
 mod life;
@@ -39,8 +39,7 @@ use floor::Floor;
 pub(crate) use gap::Gap;
 use life::{Life, Moment, Output, RoomFacts};
 pub(crate) use metadata::Metadata;
-pub(crate) use voices::Said;
-use voices::Voices;
+pub(crate) use voices::{Holding, Said, Voices};
 
 /// Levels are told, and deadlines looked at, this often.
 const TICK: Duration = Duration::from_millis(250);

@@ -85,11 +85,11 @@ async fn hear(shared: &Shared, placement: &Placement, socket: Socket) -> Result<
             dialler,
             keeper,
         }),
-        Way::Room(diallers) => Work::Guest(guest::Start {
+        Way::Room(diallers) => Work::Guest(Box::new(guest::Start {
             socket,
-            diallers,
+            diallers: *diallers,
             keeper,
-        }),
+        })),
     };
     let placed = placement.place(Box::new(work));
     placed.map_err(|_| CommandError::Overloaded)

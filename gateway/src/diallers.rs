@@ -23,7 +23,7 @@ pub(crate) enum Way {
     /// By a socket.
     Socket(Dialler),
     /// In a LiveKit room of the upstream.
-    Room(guest::Diallers),
+    Room(Box<guest::Diallers>),
 }
 
 /// See the module.
@@ -47,7 +47,9 @@ impl Diallers {
             .iter()
             .filter_map(|one| Some((*one, dialler(one.as_str())?)));
         let retell = Upstream::Retell.as_str();
-        let retell = dialler(retell).zip(Policy::rooms(retell, allow_loopback));
+        let policies = Policy::rooms(retell, allow_loopback);
+        let policies = policies.zip(Policy::acts(retell, allow_loopback));
+        let retell = dialler(retell).zip(policies);
         let recognisers = RECOGNISERS.iter();
         let recognisers = recognisers.filter_map(|one| Some((*one, dialler(one.as_str())?)));
         Ok(Self {
@@ -55,9 +57,10 @@ impl Diallers {
                 .map(|(one, dialler)| Ok((one, dialler?)))
                 .collect::<anyhow::Result<_>>()?,
             retell: retell
-                .map(|(api, rooms)| {
-                    let (api, rooms) = (api?, Dialler::new(rooms)?);
-                    anyhow::Ok(guest::Diallers { api, rooms })
+                .map(|(api, (rooms, acts))| {
+                    let (rooms, acts) = (Dialler::new(rooms)?, Dialler::new(acts)?);
+                    let api = api?;
+                    anyhow::Ok(guest::Diallers { api, acts, rooms })
                 })
                 .transpose()?,
             recognisers: recognisers
@@ -69,7 +72,10 @@ impl Diallers {
     /// How an upstream's calls are heard by who dials; `None` for those that are not.
     pub(crate) fn of(&self, upstream: Upstream) -> Option<Way> {
         if upstream == Upstream::Retell {
-            return self.retell.clone().map(Way::Room);
+            return self
+                .retell
+                .clone()
+                .map(|retell| Way::Room(Box::new(retell)));
         }
         let found = self.upstreams.iter().find(|(one, _)| *one == upstream);
         found.map(|(_, dialler)| Way::Socket(dialler.clone()))

@@ -5,31 +5,35 @@
 //! server and a token for a listener whom nobody sees. A room that is lost is asked for anew, with
 //! the same waits as a socket that is dialled again; a token that has expired is not tried.
 //!
+//! A supervisor who takes the call over makes a party of our listener: [`hand`]. There is no way back
+//! from that, and the call is over when we leave.
+//!
 //! **Invariant**: neither the server nor the token is in a line of the log or in what is told of
 //! the call, and no server is joined that is not one of Retell's rooms
 //! (`a_room_that_is_none_of_retells_is_not_joined`).
 
+mod floor;
+mod hand;
 pub(crate) mod invitation;
+mod parties;
+mod way;
 
-use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sidetone_fleet::{CommandRequest, FeedEnd};
-use sidetone_room::{
-    Closed, Event as RoomEvent, JoinError, JoinPacer, Kind, Options, Room, RtpIn, TokenSource,
-    Track,
-};
+use sidetone_room::service::RoomService;
+use sidetone_room::{Closed, Event as RoomEvent, Room, RtpIn};
 use sidetone_service::clock;
-use sidetone_service::dial::Dialler;
-use sidetone_service::dial::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use sidetone_wire::{CallEvent, Command, EndClass, EndReason, Party, Reply, Timestamp};
+use sidetone_wire::{CallEvent, EndClass, EndReason, Party, Timestamp};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use crate::call::errands::Errands;
+use crate::call::{Said, Voices};
 use crate::keeper::Keeper;
 use crate::live::{Live, RULE_QUEUE, Rule, Source as _};
 use crate::metrics;
@@ -37,28 +41,20 @@ use crate::recognise::Told;
 use crate::routes::CALL_QUEUE;
 use crate::shard::Shard;
 use crate::timer::until;
+use crate::upstream::UPSTREAM_CLOSED;
 use crate::upstream::life::{Act, Life};
-use crate::upstream::{UPSTREAM_CLOSED, without_host};
-use crate::{sink, source};
-use invitation::Invitation;
+use crate::{Sfu, sink, source};
+use hand::Hand;
+use parties::Tapped;
+pub(crate) use way::Diallers;
+use way::{Joined, Joining, Refused, enter, invite};
 
 /// Levels are told, and deadlines looked at, this often.
 const TICK: Duration = Duration::from_millis(250);
 /// Room events handled before commands are looked at: a flood of packets must not starve them.
 const BURST: u32 = 64;
-/// A room that cannot be had back within this time is asked for anew.
-const GIVE_UP_AFTER: Duration = Duration::from_secs(20);
 /// How long saying goodbye may take.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
-/// Tracks that are tapped at once: a call has two. Further ones are not heard.
-const TRACKS: usize = 16;
-
-/// Who the agent is in Retell's rooms, and what its track is called.
-const AGENT: &str = "server";
-const AGENT_TRACK: &str = "agent_audio";
-/// How the names of those begin who listen, or have taken a call over: parties of none of it.
-const LISTENER: &str = "listener_";
-
 /// A call to hear.
 pub(crate) struct Start {
     pub(crate) socket: sidetone_wire::Socket,
@@ -66,29 +62,16 @@ pub(crate) struct Start {
     pub(crate) keeper: Keeper,
 }
 
-/// What asks for a room, and what says whether it is joined.
-#[derive(Clone)]
-pub(crate) struct Diallers {
-    pub(crate) api: Dialler,
-    pub(crate) rooms: Dialler,
-}
-
-/// Why there is no room.
-struct Refused {
-    why: String,
-    /// The upstream knows no such call.
-    gone: bool,
-}
-
-type Joined = Result<Box<Room>, Refused>;
-type Joining = Pin<Box<dyn Future<Output = Joined>>>;
-
 /// What the task waits for.
 enum Event {
     /// A room is joined, or cannot be.
     Joined(Joined),
     /// Something happened in it.
     Room(RoomEvent),
+    /// The call is ours now, or it is not.
+    Reached(Result<(), String>),
+    /// A supervisor says something.
+    Said(Said),
     /// Sound is due at listeners outside of LiveKit.
     Due,
     /// The control plane asks for something.
@@ -104,22 +87,14 @@ enum Event {
 }
 
 /// Why the task ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Exit {
     /// The control plane says that the call is over.
     Told,
-    /// The upstream ended it, then.
-    Ended(Instant),
+    /// It is over since then.
+    Ended(Instant, EndReason),
     /// The call goes on without us.
     Abandoned,
-}
-
-/// A track that is tapped.
-struct Tapped {
-    sid: String,
-    identity: String,
-    party: Party,
-    muted: bool,
 }
 
 /// The task's state.
@@ -130,10 +105,16 @@ struct Tap {
     life: Life,
     live: Live<source::Livekit>,
     room: Option<Box<Room>>,
+    /// Who we are in it.
+    listener: String,
     joining: Option<Joining>,
     /// The connection is lost, and the room tries to have it back.
     wavers: bool,
     tapped: Vec<Tapped>,
+    /// `None` without a LiveKit of ours: there are no microphones.
+    voices: Option<Voices>,
+    hand: Hand,
+    errands: Option<JoinHandle<()>>,
     told: Option<String>,
     commands: mpsc::Receiver<CommandRequest>,
     rules: mpsc::Receiver<Rule>,
@@ -155,6 +136,7 @@ pub(crate) async fn run(start: Start, shard: Rc<Shard>) {
         started_at: Timestamp::from_unix_ms(clock::wall()),
     };
     let source = source::Livekit::new(clock::now());
+    let (voices, errands) = voices(&shard, &source).unzip();
     let mut live = Live::new(&shard.shared, of, keeper.fence(), source, &queue);
     live.name(Party::Customer, socket.customer_name.as_deref());
     live.name(Party::Agent, socket.agent_name.as_deref());
@@ -165,9 +147,13 @@ pub(crate) async fn run(start: Start, shard: Rc<Shard>) {
         life: Life::new(),
         live,
         room: None,
+        listener: String::new(),
         joining: None,
         wavers: false,
         tapped: Vec::new(),
+        voices,
+        hand: Hand::Empty,
+        errands,
         told: None,
         commands,
         rules,
@@ -205,7 +191,9 @@ impl Tap {
                 () = lost.cancelled() => Event::Abandon,
                 () = drain.cancelled() => Event::Abandon,
                 () = until(due) => Event::Due,
+                said = next_said(&mut self.voices) => Event::Said(said),
                 told = inbox.next() => Event::Told(told),
+                reached = self.hand.reached() => Event::Reached(reached),
                 joined = joined(&mut self.joining) => Event::Joined(joined),
                 event = next(&mut self.room) => Event::Room(event),
                 Some(request) = self.commands.recv() => Event::Command(request),
@@ -223,7 +211,9 @@ impl Tap {
         match event {
             Event::Joined(joined) => self.handle_joined(joined, now),
             Event::Room(RoomEvent::Packet(packet)) => self.handle_packet(packet),
-            Event::Room(event) => self.handle_room_event(event, now),
+            Event::Room(event) => return self.handle_room_event(event, now),
+            Event::Reached(reached) => self.handle_reached(reached),
+            Event::Said(said) => self.handle_said(&said),
             Event::Due => self.live.handle_due(now),
             Event::Command(request) => return self.handle_command(request),
             Event::Rule(rule) => self.handle_rule(rule),
@@ -250,9 +240,9 @@ impl Tap {
     fn handle_joined(&mut self, joined: Joined, now: Instant) {
         self.joining = None;
         match joined {
-            Ok(room) => {
+            Ok((room, listener)) => {
                 metrics::dialled("ok");
-                self.room = Some(room);
+                (self.room, self.listener) = (Some(room), listener);
                 self.wavers = false;
                 self.life.handle_opened(now);
                 self.live.gap.handle_rejoined();
@@ -282,7 +272,7 @@ impl Tap {
         clippy::wildcard_enum_match_arm,
         reason = "nothing else of what happens in an upstream's room is ours"
     )]
-    fn handle_room_event(&mut self, event: RoomEvent, now: Instant) {
+    fn handle_room_event(&mut self, event: RoomEvent, now: Instant) -> Option<Exit> {
         match event {
             RoomEvent::TrackPublished { identity, track } if track.audio => {
                 self.tap(identity, &track, now);
@@ -320,16 +310,26 @@ impl Tap {
             RoomEvent::Rejoined { .. } => {
                 // whoever is there is told of anew
                 self.untap_all(now);
+                if let Hand::Full(mouth) = &mut self.hand {
+                    mouth.handle_rejoined();
+                }
                 self.wavers = false;
                 self.live.gap.handle_rejoined();
             }
-            RoomEvent::Closed(why) => self.handle_closed(&why, now),
+            RoomEvent::PermissionChanged(_) => self.announce(),
+            RoomEvent::Published { track, .. } => self.handle_published(track),
+            RoomEvent::PublishFailed { track, reason } => {
+                warn!(call = %self.socket.call, reason, "a supervisor's track is not published");
+                self.hand.handle_failed(track);
+            }
+            RoomEvent::Closed(why) => return self.handle_closed(&why, now),
             _ => {}
         }
+        None
     }
 
     /// The room is over, or we are out of it.
-    fn handle_closed(&mut self, why: &Closed, now: Instant) {
+    fn handle_closed(&mut self, why: &Closed, now: Instant) -> Option<Exit> {
         let (in_order, why) = match why {
             Closed::RoomClosed => (true, "the room is over"),
             Closed::Removed => (false, "we were put out of the room"),
@@ -341,6 +341,19 @@ impl Tap {
         self.leave_room();
         self.life.handle_closed(in_order, why.to_owned(), now);
         self.lose(now);
+        // nobody is let in any more: there is no agent
+        let over = if in_order {
+            UPSTREAM_CLOSED
+        } else {
+            "connection_lost"
+        };
+        let class = if in_order {
+            EndClass::Completed
+        } else {
+            EndClass::Upstream
+        };
+        let over = EndReason::new(class, over);
+        self.hand.is_full().then_some(Exit::Ended(now, over))
     }
 
     fn leave_room(&mut self) {
@@ -358,62 +371,19 @@ impl Tap {
         self.live.bus.level.reset();
     }
 
-    fn tap(&mut self, identity: String, track: &Track, now: Instant) {
-        let Some(room) = &mut self.room else { return };
-        let who = room.participants().find(|who| who.identity == identity);
-        let kind = who.map_or(Kind::Standard, |who| who.kind);
-        let known = self.tapped.iter().any(|one| one.sid == track.sid);
-        let Some(party) = party(&identity, kind, &track.name).filter(|_| !known) else {
-            return;
-        };
-        if self.tapped.len() >= TRACKS {
-            return;
-        }
-        let Live { source, bus, .. } = &mut self.live;
-        let id = source.next_id();
-        let lane = bus.enter(party, id, now);
-        source.add(&track.sid, id, party, lane);
-        room.subscribe(&track.sid);
-        self.tapped.push(Tapped {
-            sid: track.sid.clone(),
-            identity,
-            party,
-            muted: track.muted,
-        });
-    }
-
-    fn untap(&mut self, sid: &str, now: Instant) {
-        self.tapped.retain(|one| one.sid != sid);
-        let Live { source, bus, .. } = &mut self.live;
-        if let Some(lane) = source.remove(sid) {
-            source.leave_lane(bus, lane, now);
-        }
-    }
-
-    fn untap_all(&mut self, now: Instant) {
-        while let Some(one) = self.tapped.pop() {
-            self.untap(&one.sid, now);
-        }
-    }
-
     fn handle_rule(&mut self, (_, answer): Rule) {
         let (shared, answers) = (&self.shard.shared, &self.answers);
         self.live.handle_rule(answer, clock::now(), shared, answers);
     }
 
-    fn handle_command(&mut self, request: CommandRequest) -> Option<Exit> {
-        if let Command::CallOver { .. } = request.command {
-            request.answer(Ok(Reply::Done));
-            return Some(Exit::Told);
-        }
-        self.live.handle_command(request, clock::now(), &self.shard);
-        None
-    }
-
     fn handle_tick(&mut self, now: Instant) -> Option<Exit> {
-        if !self.wavers && !self.tapped.is_empty() && self.tapped.iter().all(|one| one.muted) {
-            // nobody speaks, and that is known
+        let silent = !self.tapped.is_empty() && self.tapped.iter().all(|one| one.muted);
+        if self.room.is_some() && !self.wavers && (silent || self.hand.is_full()) {
+            // nobody speaks, and that is known; a room that is left is not entered again
             self.life.handle_sound(now);
+        }
+        if let Some(exit) = self.handle_floor_tick(now) {
+            return Some(exit);
         }
         while let Some(act) = self.life.handle_timeout(now) {
             match act {
@@ -424,7 +394,10 @@ impl Tap {
                     self.leave_room();
                     self.lose(now);
                 }
-                Act::End(at) => return Some(Exit::Ended(at)),
+                Act::End(at) => {
+                    let reason = EndReason::new(EndClass::Completed, UPSTREAM_CLOSED);
+                    return Some(Exit::Ended(at, reason));
+                }
             }
         }
         self.tell(now);
@@ -447,9 +420,9 @@ impl Tap {
     /// Ends the sinks, each with all that came; a recording is as long as the call was heard.
     async fn finish(mut self, exit: Exit) {
         let now = clock::now();
-        let ended = match exit {
+        let ended = match &exit {
             Exit::Told => self.life.ended_at(),
-            Exit::Ended(at) => Some(at),
+            Exit::Ended(at, _) => Some(*at),
             Exit::Abandoned => None,
         };
         if ended.is_some() {
@@ -458,92 +431,46 @@ impl Tap {
         }
         let at = ended.unwrap_or(now);
         let log = self.live.log.clone();
-        let why = match exit {
+        let why = match &exit {
             Exit::Told => FeedEnd::Over(None),
-            Exit::Ended(_) => FeedEnd::Over(Some(UPSTREAM_CLOSED.to_owned())),
+            Exit::Ended(_, reason) => FeedEnd::Over(Some(reason.code.clone())),
             Exit::Abandoned => FeedEnd::Elsewhere,
         };
+        if let Some(voices) = &mut self.voices {
+            voices.end();
+        }
         self.live.finish(at, &why, &self.shard);
-        if let Exit::Ended(at) = exit {
+        info!(call = %self.socket.call, ?exit, "a call is heard no more");
+        if let Exit::Ended(at, reason) = exit {
             let ago = i64::try_from((now - at).as_millis()).unwrap_or(0);
             log.send(CallEvent::Ended {
                 at: Timestamp::from_unix_ms(clock::wall() - ago),
-                reason: EndReason::new(EndClass::Completed, UPSTREAM_CLOSED),
+                reason,
             });
         }
-        if let Some(room) = self.room {
-            // whether the server takes our leave is its own affair
-            drop(tokio::time::timeout(LEAVE_TIMEOUT, Box::pin(room.leave())).await);
-        }
-        info!(call = %self.socket.call, ?exit, "a call is heard no more");
+        let (voices, errands, room) = (self.voices, self.errands, self.room);
+        drop((voices, self.hand));
+        let leaving = async {
+            if let Some(room) = room {
+                Box::pin(room.leave()).await;
+            }
+            if let Some(errands) = errands {
+                drop(errands.await);
+            }
+        };
+        // whether the servers take our leave is their own affair
+        drop(tokio::time::timeout(LEAVE_TIMEOUT, leaving).await);
     }
 }
 
-/// Whose track it is; `None` when it is of no party to the call.
-fn party(identity: &str, kind: Kind, track: &str) -> Option<Party> {
-    if identity.starts_with(LISTENER) {
-        return None;
-    }
-    let agent = identity == AGENT || track == AGENT_TRACK || kind == Kind::Agent;
-    Some(if agent { Party::Agent } else { Party::Customer })
-}
-
-/// Asks for a way into a call's room.
-async fn invite(api: &Dialler, socket: &sidetone_wire::Socket) -> Result<Invitation, Refused> {
-    let url = &socket.url.0;
-    let refused = |why: String| Refused {
-        why: without_host(&why, url),
-        gone: false,
-    };
-    let json = HeaderValue::from_static("application/json");
-    let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, json)]);
-    let key = socket.bearer.as_ref().map_or("", |key| &key.0);
-    if let Ok(mut bearer) = HeaderValue::from_str(&format!("Bearer {key}")) {
-        bearer.set_sensitive(true);
-        headers.insert(AUTHORIZATION, bearer);
-    }
-    let answer = api.post(url, headers, "{}").await;
-    let answer = answer.map_err(|error| refused(error.to_string()))?;
-    match answer.status() {
-        200..=299 => {}
-        status => {
-            return Err(Refused {
-                why: format!("it answers with status {status}"),
-                gone: matches!(status, 404 | 410),
-            });
-        }
-    }
-    let body = answer.whole().await;
-    let body = body.map_err(|error| refused(error.to_string()))?;
-    Invitation::read(&body).map_err(|error| refused(error.to_string()))
-}
-
-/// Joins a room, if it is on a server that may be one of the upstream's.
-async fn enter(rooms: &Dialler, way: Invitation, pacer: JoinPacer) -> Joined {
-    let refused = |why: String| Refused { why, gone: false };
-    let vetted = rooms.vet(&way.url).await;
-    vetted.map_err(|error| {
-        let why = without_host(&error.to_string(), &way.url);
-        refused(format!("its room is not joined: {why}"))
-    })?;
-    let url = way.url.clone();
-    let token: TokenSource = Arc::new(move |_attempt| {
-        if way.is_over(clock::wall()) {
-            return Err("it has expired".to_owned());
-        }
-        Ok(way.token.clone())
-    });
-    let mut options = Options::with_token_source(&url, token);
-    options.pacer = pacer;
-    options.give_up_after = GIVE_UP_AFTER;
-    match Box::pin(Room::join(options)).await {
-        Ok(room) => Ok(Box::new(room)),
-        // what they say names the server
-        Err(JoinError::Unauthorized { .. }) => {
-            Err(refused("its room does not take our token".to_owned()))
-        }
-        Err(JoinError::Unreachable { .. }) => Err(refused("its room cannot be joined".to_owned())),
-    }
+/// Where microphones come from, and what asks our server for them.
+fn voices(shard: &Rc<Shard>, source: &source::Livekit) -> Option<(Voices, JoinHandle<()>)> {
+    let Sfu { url, credentials } = shard.shared.livekit.as_ref()?;
+    let service = RoomService::new(url, credentials);
+    // every one of them names the monitor room that it is about
+    let (errands, running) = Errands::start(service, String::new());
+    let voices = Voices::beyond(shard.clone(), errands, source.beside());
+    Some((voices, running))
 }
 
 async fn joined(joining: &mut Option<Joining>) -> Joined {
@@ -553,33 +480,16 @@ async fn joined(joining: &mut Option<Joining>) -> Joined {
     }
 }
 
-async fn next(room: &mut Option<Box<Room>>) -> RoomEvent {
-    match room {
-        Some(room) => room.next().await,
+async fn next_said(voices: &mut Option<Voices>) -> Said {
+    match voices {
+        Some(voices) => voices.next().await,
         None => std::future::pending().await,
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_agent_is_known_by_its_name_its_track_or_its_kind_and_who_listens_is_no_party() {
-        for (identity, kind, track, expected) in [
-            ("server", Kind::Standard, "audio", Some(Party::Agent)),
-            ("x", Kind::Standard, "agent_audio", Some(Party::Agent)),
-            ("x", Kind::Agent, "", Some(Party::Agent)),
-            ("sip_1", Kind::Sip, "microphone", Some(Party::Customer)),
-            (
-                "web-call_1",
-                Kind::Standard,
-                "microphone",
-                Some(Party::Customer),
-            ),
-            ("listener_1", Kind::Standard, "microphone", None),
-        ] {
-            assert_eq!(party(identity, kind, track), expected, "{identity}");
-        }
+async fn next(room: &mut Option<Box<Room>>) -> RoomEvent {
+    match room {
+        Some(room) => room.next().await,
+        None => std::future::pending().await,
     }
 }

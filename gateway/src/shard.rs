@@ -39,7 +39,7 @@ pub(crate) enum Work {
     /// A socket of an upstream.
     Socket(upstream::Start),
     /// A room of an upstream.
-    Guest(guest::Start),
+    Guest(Box<guest::Start>),
     /// A socket that an upstream opened.
     Stream(Box<inward::Start>),
 }
@@ -277,7 +277,7 @@ fn spawn(taps: &mut JoinSet<()>, shard: &Rc<Shard>, work: Work, load: Load) {
         ),
         Work::Guest(start) => (
             info_span!("tap", upstream = %start.socket.upstream, call),
-            Box::pin(guest::run(start, shard)),
+            Box::pin(guest::run(*start, shard)),
         ),
         Work::Stream(start) => (
             info_span!("tap", upstream = %start.arrival.who.upstream, call),

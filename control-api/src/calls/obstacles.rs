@@ -119,16 +119,16 @@ const fn at_elevenlabs(missing: Capability) -> &'static str {
 
 const fn at_retell(missing: Capability, early: bool) -> &'static str {
     match missing {
-        Capability::WhisperText | Capability::End if early => EARLY,
-        Capability::Listen | Capability::WhisperText | Capability::End => {
+        Capability::WhisperText | Capability::Takeover | Capability::End if early => EARLY,
+        Capability::Listen | Capability::WhisperText | Capability::Takeover | Capability::End => {
             "No connection to Retell has an apiKey: add it under Connections."
         }
-        Capability::Takeover | Capability::HandBack => {
-            "A takeover at Retell ends its agent for good, and is not done from here."
+        Capability::HandBack => {
+            "A takeover at Retell ends its agent for good: the call cannot be handed back."
         }
         Capability::WhisperVoice => "Retell takes no voice for its agents: write to them instead.",
-        Capability::Barge
-        | Capability::Transfer
+        Capability::Barge => "Retell lets nobody speak into a call: take it over instead.",
+        Capability::Transfer
         | Capability::MuteAgent
         | Capability::MuteCustomer
         | Capability::Dtmf => "Retell does not allow that from outside.",

@@ -22,7 +22,7 @@ pub(crate) enum Cause {
 }
 
 /// That a call ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct End {
     /// When, if the vendor says so.
     pub(crate) at: Option<Timestamp>,
@@ -181,6 +181,12 @@ pub(crate) fn retell(code: &str) -> Cause {
         | "error_unknown" => Cause::Upstream,
         _ => Cause::Unknown,
     }
+}
+
+/// Whether an end may be that of the agent's part alone, where a supervisor takes the call over: its
+/// word says so, or there is none.
+pub(crate) fn is_of_a_part(code: &str) -> bool {
+    matches!(code, "call_take_over" | "ended")
 }
 
 #[cfg(test)]

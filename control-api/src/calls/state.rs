@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sidetone_wire::{BranchId, Call, CallStatus, Direction, Timestamp};
 
-use super::reason::Cause;
+use super::reason::{self, Cause, End};
 use super::transcript::{Rows, Script};
 use super::update::CallUpdate;
 
@@ -38,6 +38,10 @@ pub(crate) struct State {
     end_told_at: Option<Timestamp>,
     /// The word that says most, as causes are ordered.
     ended: Option<(Cause, String)>,
+    /// A supervisor has the call from the upstream's agent, or is about to.
+    handed_over: bool,
+    /// How the agent's part ended then.
+    part_ended: Option<End>,
     script: Script,
     /// Nothing that was said or made of it is kept any more: it was erased.
     silenced: bool,
@@ -100,7 +104,10 @@ impl State {
         earliest(&mut self.created_at, update.created_at);
         earliest(&mut self.first_at, Some(at).filter(|at| *at != NO_TIME));
         earliest(&mut self.answered_at, update.answered_at);
-        if let Some(end) = &update.end {
+        let part = |end: &End| self.handed_over && reason::is_of_a_part(&end.code);
+        if let Some(end) = update.end.as_ref().filter(|end| part(end)) {
+            self.part_ended = Some(end.clone());
+        } else if let Some(end) = &update.end {
             earliest(&mut self.ended_at, end.at);
             earliest(&mut self.end_told_at, Some(at));
             let new = (end.cause, end.code.clone());
@@ -126,6 +133,22 @@ impl State {
                 self.metadata.insert(key.clone(), known);
             }
         }
+    }
+
+    /// A supervisor is about to take it from the upstream's agent for good.
+    pub(crate) fn hand_over(&mut self) {
+        self.handed_over = true;
+    }
+
+    /// The agent keeps it; gives the end that was taken for that of the agent's part.
+    pub(crate) fn keep(&mut self) -> Option<End> {
+        self.handed_over = false;
+        self.part_ended.take()
+    }
+
+    /// Whether a supervisor has it from the upstream's agent, or is about to.
+    pub(crate) fn is_handed_over(&self) -> bool {
+        self.handed_over
     }
 
     /// Forgets what was said and what was made of it, also what comes of that later.
@@ -220,11 +243,15 @@ impl State {
             self.started_at.or(self.first_at).filter(|_| spoke)
         });
         call.answered_at = answered.map(|at| at.max(call.started_at));
-        call.status = self.status();
-        let end = self.ended.as_ref();
-        call.end_reason = end.map(|(cause, code)| cause.reason(code, direction));
-        call.ended_at = end.and_then(|_| self.ended_at.or(self.end_told_at));
-        call.ended_at = call.ended_at.map(|at| at.max(call.started_at));
+        // whoever carries a call that was handed over says when it ends, and nobody else
+        let over = self.handed_over && self.ended.is_none() && call.ended_at.is_some();
+        if !over {
+            call.status = self.status();
+            let end = self.ended.as_ref();
+            call.end_reason = end.map(|(cause, code)| cause.reason(code, direction));
+            call.ended_at = end.and_then(|_| self.ended_at.or(self.end_told_at));
+            call.ended_at = call.ended_at.map(|at| at.max(call.started_at));
+        }
         if let Some(ended_at) = call.ended_at {
             call.duration_seconds = ended_at.ms_since(call.started_at) / 1000;
             call.answered_at = call.answered_at.map(|at| at.min(ended_at));

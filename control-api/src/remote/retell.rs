@@ -1,5 +1,5 @@
-//! Retell's API of live calls. A takeover there ends the agent for good and needs a voice in
-//! Retell's own room: it is not offered.
+//! Retell's API of live calls. A takeover ends the agent for good and needs a voice in Retell's own
+//! room: the gateway that hears the call asks for it.
 
 use secrecy::ExposeSecret as _;
 use serde_json::json;
@@ -11,7 +11,11 @@ use crate::credentials::{self, API_KEY, Key};
 use crate::store::Line;
 
 /// What can be done with a tenant's key.
-pub(super) const ABLE: &[Capability] = &[Capability::WhisperText, Capability::End];
+pub(super) const ABLE: &[Capability] = &[
+    Capability::WhisperText,
+    Capability::Takeover,
+    Capability::End,
+];
 
 const ORIGIN: &str = "https://api.retellai.com";
 
@@ -38,9 +42,10 @@ pub(super) async fn give(app: &App, line: &Line, order: Order<'_>) -> Result<(),
     ask(by, how, &url, Some(key.secret.expose_secret()), &body).await
 }
 
-/// Where to ask for the room of a call; `None` for an id that is none of Retell's.
-pub(super) fn room_url(key: &Key, id: &str) -> Option<String> {
-    is_plain(id).then(|| url(key, &format!("/v2/listen-live-call/{id}")))
+/// Where to ask for the room of a call, and for the call; `None` for an id that is none of Retell's.
+pub(super) fn room_urls(key: &Key, id: &str) -> Option<(String, String)> {
+    let of = |what: &str| url(key, &format!("/v2/{what}/{id}"));
+    is_plain(id).then(|| (of("listen-live-call"), of("take-over-live-call")))
 }
 
 fn url(key: &Key, path: &str) -> String {

@@ -78,8 +78,11 @@ async fn speak(
     id: CallId,
     mode: TalkMode,
 ) -> Result<Talking, Refusal> {
+    let upstream = calls::find(&app, &caller, id).await?.upstream;
     let needed = match mode {
         TalkMode::Whisper => Capability::WhisperVoice,
+        // there the microphone is for a takeover alone
+        TalkMode::Armed if remote::has_rooms(upstream) => Capability::Takeover,
         TalkMode::Armed | TalkMode::Barge => Capability::Barge,
         // whoever speaks may always stop
         TalkMode::Off => Capability::Listen,
@@ -240,8 +243,10 @@ pub(crate) async fn end(
 async fn hang_up(app: Arc<App>, caller: Arc<Caller>, id: CallId) -> Result<Call, Refusal> {
     let note = ("call.ended", json!({}));
     let act = Box::pin(async {
-        let upstream = calls::find(&app, &caller, id).await?.upstream;
-        if remote::vendor(upstream).is_some() {
+        let call = calls::find(&app, &caller, id).await?;
+        // a vendor's agent that is gone ends nothing
+        let held = remote::has_rooms(call.upstream) && call.control.holder != "agent";
+        if remote::vendor(call.upstream).is_some() && !held {
             remote::order(&app, id, Order::End).await?;
         } else {
             let command = Command::EndCall { call: id };

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 
 use sidetone_wire::{CallId, TenantId, Upstream};
 
-use super::columns::Columns as _;
+use super::columns::{Columns as _, json};
 use super::{Result, Store};
+use crate::calls::{End, State};
 
 /// What is to be known of a call to hear it.
 #[derive(Debug, Clone)]
@@ -18,6 +19,8 @@ pub(crate) struct Hearable {
     pub(crate) listen_url: Option<String>,
     pub(crate) customer_name: Option<String>,
     pub(crate) agent_name: Option<String>,
+    /// A supervisor has it from its upstream's agent, for good.
+    pub(crate) handed_over: bool,
 }
 
 impl Store {
@@ -35,7 +38,7 @@ impl Store {
     /// One of them.
     pub(crate) async fn hearable_call(&self, call: CallId) -> Result<Option<Hearable>> {
         let row = sqlx::query(
-            "SELECT u.client_id, t.slug, u.upstream, u.upstream_call_id, u.listen_url, \
+            "SELECT u.client_id, t.slug, u.upstream, u.upstream_call_id, u.listen_url, u.state, \
              c.customer_name, c.agent_name FROM upstream_calls u \
              JOIN calls c ON c.id = u.call_id JOIN clients t ON t.id = u.client_id \
              WHERE u.call_id = $1 AND u.hearable = 1 AND c.ended_at IS NULL",
@@ -44,7 +47,9 @@ impl Store {
         .fetch_optional(&self.pool)
         .await?;
         let Some(row) = row else { return Ok(None) };
+        let state: State = row.json("state")?;
         Ok(Some(Hearable {
+            handed_over: state.is_handed_over(),
             tenant: row.parsed("client_id")?,
             slug: row.text("slug")?,
             upstream: row.parsed("upstream")?,
@@ -53,5 +58,46 @@ impl Store {
             customer_name: row.opt_text("customer_name")?,
             agent_name: row.opt_text("agent_name")?,
         }))
+    }
+
+    /// A supervisor is about to take a call from its upstream's agent for good: what the upstream
+    /// says of the end of its agent's part is not the end of the call.
+    pub(crate) async fn hand_over(&self, call: CallId) -> Result<()> {
+        self.change_state(call, |state| {
+            state.hand_over();
+            None
+        })
+        .await
+        .map(drop)
+    }
+
+    /// It came to nothing. Gives the end that the upstream has told of meanwhile.
+    pub(crate) async fn keep(&self, call: CallId) -> Result<Option<End>> {
+        self.change_state(call, State::keep).await
+    }
+
+    async fn change_state(
+        &self,
+        call: CallId,
+        change: impl FnOnce(&mut State) -> Option<End>,
+    ) -> Result<Option<End>> {
+        let mut tx = self.write().await?;
+        // locks it
+        let row = sqlx::query(
+            "UPDATE upstream_calls SET batches = batches + 1 WHERE call_id = $1 RETURNING state",
+        )
+        .bind(call.to_string())
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let mut state: State = row.json("state")?;
+        let end = change(&mut state);
+        sqlx::query("UPDATE upstream_calls SET state = $1 WHERE call_id = $2")
+            .bind(json(&state))
+            .bind(call.to_string())
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(end)
     }
 }

@@ -22,6 +22,7 @@ mod control;
 mod dashboard;
 mod erasures;
 mod feeds;
+mod handing;
 mod hearing;
 mod hostile;
 mod identity;

@@ -384,17 +384,12 @@ async fn a_call_at_retell_is_written_to_and_ended_with_the_tenants_key() {
     let (status, made) = admin.post("/api/connections", &account).await;
     assert_eq!(status, StatusCode::CREATED, "{made}");
     let call = tell(1).await;
-    let able = json!(["listen", "whisper_text", "end"]);
+    let able = json!(["listen", "whisper_text", "takeover", "end"]);
     assert_eq!(call["capabilities"], able);
     let path = format!("/api/calls/{}", call["id"].as_str().unwrap());
     let act = async |act: &str, body: Value| admin.post(&format!("{path}/{act}"), &body).await;
     let (status, body) = act("whisper", json!({"text": "Slow down.", "trigger": true})).await;
     assert_eq!(status, StatusCode::OK, "{body}");
-    let (status, body) = act("takeover", Value::Null).await;
-    assert_eq!(
-        (status, code(&body)),
-        (StatusCode::CONFLICT, "unsupported_by_upstream")
-    );
     let (status, body) = act("end", Value::Null).await;
     assert_eq!(status, StatusCode::OK, "{body}");
     let control = json!({"additional_context": "Slow down.", "trigger_response": true});

@@ -27,9 +27,10 @@ export function talk(callId: string, mode: TalkMode): Promise<Talking> {
   return act(callId, "talk", { mode });
 }
 
-/** Takes a call over. */
-export async function takeOver(callId: string): Promise<Control> {
-  return (await act<ControlAnswer>(callId, "takeover")).control;
+/** Takes a call over; `irreversible`: whoever does knows that there is no way back. */
+export async function takeOver(callId: string, irreversible = false): Promise<Control> {
+  const body = irreversible ? { irreversible } : undefined;
+  return (await act<ControlAnswer>(callId, "takeover", body)).control;
 }
 
 /** Gives a call back to the agent. */

@@ -312,7 +312,7 @@ test("another microphone takes the place of the one that is open, or was unplugg
   const { talker, ears, opened, state } = stage();
   await talker.takeOver("a");
   opened[0]?.lose();
-  expect(state("a")?.error).toContain("goes back to the agent");
+  expect(state("a")?.error).toContain("without one you lose the call");
   await talker.choose("other");
   expect(ears.track).toBe(opened[1]?.track);
   expect(opened[0]?.closed).toBe(true);

@@ -37,7 +37,7 @@ export interface TalkerParts {
   ears: Ears;
   open: (deviceId: string | undefined) => Promise<Microphone>;
   talk: (callId: string, mode: TalkMode) => Promise<unknown>;
-  takeOver: (callId: string) => Promise<Control>;
+  takeOver: (callId: string, irreversible: boolean) => Promise<Control>;
   handBack: (callId: string) => Promise<Control>;
   /** Shows who has a call now. */
   show: (callId: string, control: Control) => void;
@@ -135,8 +135,11 @@ export class Talker {
     await this.#settle(voice);
   }
 
-  /** Takes a call over: the microphone first, then the call. Whether it was possible. */
-  async takeOver(callId: string): Promise<boolean> {
+  /**
+   * Takes a call over: the microphone first, then the call. Whether it was possible.
+   * `irreversible`: the person knows that there is no way back.
+   */
+  async takeOver(callId: string, irreversible = false): Promise<boolean> {
     const voice = this.#voice(callId);
     if (voice.act !== undefined) return false;
     voice.error = this.#heldElsewhere(callId);
@@ -148,18 +151,18 @@ export class Talker {
     voice.act = "takeover";
     voice.wish = "armed";
     this.#publish();
-    const taken = (await this.arm(callId)) && (await this.#take(voice));
+    const taken = (await this.arm(callId)) && (await this.#take(voice, irreversible));
     voice.act = undefined;
     this.#publish();
     return taken;
   }
 
-  async #take(voice: Voice): Promise<boolean> {
+  async #take(voice: Voice, irreversible: boolean): Promise<boolean> {
     const { callId } = voice;
     try {
       await this.#settle(voice);
       if (voice.told !== "armed") return false; // see its error
-      const control = await this.#parts.takeOver(callId);
+      const control = await this.#parts.takeOver(callId, irreversible);
       voice.held = control;
       this.#parts.show(callId, control);
       return true;
@@ -470,4 +473,4 @@ const NOT_PUBLISHED =
   "Your microphone did not reach the server. Check the network and try again. Nobody heard you.";
 const UNPLUGGED = "Your microphone is gone. Choose another one.";
 const UNPLUGGED_HOLDING =
-  "Your microphone is gone. Choose another one now: without one the call goes back to the agent.";
+  "Your microphone is gone. Choose another one now: without one you lose the call.";

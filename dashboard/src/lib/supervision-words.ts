@@ -29,6 +29,9 @@ export function obstacle(call: Call, me: Me, act: ConsoleAct): string | undefine
   );
 }
 
+/** Whether whoever takes the call over has it for good: its upstream ends the agent's part. */
+export const isTakenForGood = (call: Call): boolean => call.upstream === "retell";
+
 /** Whether this person has the call, in whatever window. */
 export const isHolder = (control: Control, me: Me): boolean =>
   control.holder === `supervisor:${me.id}`;

@@ -52,7 +52,8 @@ struct Voice {
     source: source::Livekit,
     id: TrackId,
     ear: Ear,
-    mouth: Mouth,
+    /// `None` where whoever asks what is said says it on.
+    mouth: Option<Mouth>,
     /// Answered once what is said reaches whom it should.
     waiting: Vec<CommandRequest>,
 }
@@ -60,7 +61,8 @@ struct Voice {
 /// The supervisors who speak in one call.
 pub(crate) struct Voices {
     shard: Rc<Shard>,
-    room: String,
+    /// The room of ours in which they are heard.
+    room: Option<String>,
     errands: Errands,
     source: source::Livekit,
     all: Vec<Voice>,
@@ -76,8 +78,16 @@ impl Voices {
         source: source::Livekit,
     ) -> Self {
         Self {
+            room: Some(room.to_owned()),
+            ..Self::beyond(shard, errands, source)
+        }
+    }
+
+    /// The same in a call that is in no room of ours: who asks what is said says it on.
+    pub(crate) fn beyond(shard: Rc<Shard>, errands: Errands, source: source::Livekit) -> Self {
+        Self {
             shard,
-            room: room.to_owned(),
+            room: None,
             errands,
             source,
             all: Vec::new(),
@@ -105,7 +115,7 @@ impl Voices {
     }
 
     /// Gives the call to whoever it is, or to none; answers once everything is so.
-    pub(super) fn set_holder(
+    pub(crate) fn set_holder(
         &mut self,
         holder: Option<&Seat>,
         holding: Holding,
@@ -129,6 +139,12 @@ impl Voices {
         voice.answer(&errands, true);
     }
 
+    /// Whether a supervisor's microphone is there.
+    pub(crate) fn hears(&self, monitor: &MonitorRoom) -> bool {
+        let mut voices = self.all.iter();
+        voices.any(|voice| voice.seat.monitor == *monitor && voice.ear.hears())
+    }
+
     fn find(&mut self, monitor: &MonitorRoom) -> Option<usize> {
         let mut voices = self.all.iter();
         voices.position(|voice| voice.seat.monitor == *monitor)
@@ -149,6 +165,8 @@ impl Voices {
         let (shared, monitors) = (&self.shard.shared, self.shard.monitors.as_ref()?);
         let id = TrackId(self.next_id);
         self.next_id -= 1;
+        let room = self.room.as_deref();
+        let mouth = room.map(|room| Mouth::new(shared, room, seat, self.errands.clone()));
         self.all.push(Voice {
             seat: seat.clone(),
             grant: monitors.grant(&seat.monitor),
@@ -157,7 +175,7 @@ impl Voices {
             source: self.source.beside(),
             id,
             ear: Ear::new(shared, &seat.monitor),
-            mouth: Mouth::new(shared, &self.room, seat, self.errands.clone()),
+            mouth,
             waiting: Vec::new(),
         });
         let voice = self.all.last_mut()?;
@@ -226,7 +244,7 @@ impl Voices {
 
 impl Voice {
     fn poll(&mut self, errands: &Errands, cx: &mut Context<'_>) -> Poll<Said> {
-        while self.mouth.poll(cx) {
+        while self.mouth.as_mut().is_some_and(|mouth| mouth.poll(cx)) {
             self.answer(errands, false);
         }
         while let Poll::Ready(heard) = self.ear.poll(cx) {
@@ -260,11 +278,16 @@ impl Voice {
         self.microphone.handle_packet(rtp.arrived);
         let route = self.microphone.route();
         let Some(route) = route.filter(|_| !self.grant.is_closed()) else {
-            self.mouth.pause();
+            if let Some(mouth) = &mut self.mouth {
+                mouth.pause();
+            }
             return None;
         };
         let (.., packet) = self.source.packet(rtp)?;
-        let said = self.mouth.say(route, &packet);
+        let said = match &mut self.mouth {
+            Some(mouth) => mouth.say(route, &packet),
+            None => route == Route::Talk,
+        };
         said.then(|| Said {
             by: self.seat.monitor.clone(),
             packet,
@@ -275,7 +298,8 @@ impl Voice {
     /// Answers those who wait, if what is said reaches whom it should. `errands_too`: not before
     /// what was asked of the server is done.
     fn answer(&mut self, errands: &Errands, errands_too: bool) {
-        if !self.mouth.is_ready() || !self.ear.is_ready() {
+        let said = self.mouth.as_ref().is_none_or(Mouth::is_ready);
+        if !said || !self.ear.is_ready() {
             return;
         }
         let holds = self.microphone.holds();
@@ -302,7 +326,9 @@ impl Voice {
             self.permit(errands, false);
         }
         self.ear.leave();
-        self.mouth.leave();
+        if let Some(mouth) = self.mouth {
+            mouth.leave();
+        }
         self.seat.monitor
     }
 }

@@ -21,6 +21,7 @@ fn socket(call: CallId, url: String) -> Socket {
         upstream: Upstream::Bland,
         tenant: "default".to_owned(),
         url: Hidden(url),
+        takeover: None,
         bearer: None,
         customer_name: None,
         agent_name: None,

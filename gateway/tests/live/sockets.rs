@@ -49,6 +49,7 @@ impl Vendor {
             upstream: Upstream::Vapi,
             tenant: "default".to_owned(),
             url: Hidden(self.listening.url()),
+            takeover: None,
             bearer: None,
             customer_name: Some("Ada".to_owned()),
             agent_name: Some("Aria".to_owned()),
@@ -473,6 +474,7 @@ async fn only_the_vendors_own_hosts_are_dialled() {
         let socket = Socket {
             call,
             url: Hidden(url),
+            takeover: None,
             ..canary.socket()
         };
         hear(&world, socket).await;

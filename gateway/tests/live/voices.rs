@@ -64,7 +64,7 @@ async fn hears_no(peer: &mut PythonPeer, hz: f64) {
 }
 
 /// Lets a supervisor speak so.
-async fn talk(world: &World, call: CallId, monitor: &MonitorRoom, mode: TalkMode) {
+pub(crate) async fn talk(world: &World, call: CallId, monitor: &MonitorRoom, mode: TalkMode) {
     let seat = Seat {
         monitor: monitor.clone(),
         name: monitor.listener.clone(),
@@ -76,7 +76,7 @@ async fn talk(world: &World, call: CallId, monitor: &MonitorRoom, mode: TalkMode
 }
 
 /// Somebody who listens and has an armed microphone.
-async fn supervisor(
+pub(crate) async fn supervisor(
     server: &LivekitServer,
     world: &World,
     call: CallId,

@@ -82,7 +82,7 @@ impl std::fmt::Debug for Hidden {
     }
 }
 
-/// A call that is heard through a socket of its upstream.
+/// A call that is heard through a socket, or in a room, of its upstream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Socket {
     /// The call.
@@ -91,8 +91,11 @@ pub struct Socket {
     pub upstream: Upstream,
     /// The tenant's slug.
     pub tenant: String,
-    /// What to dial.
+    /// What to dial, or where to ask for the room.
     pub url: Hidden,
+    /// Where to say that a supervisor takes the call over from a room, if that can be said.
+    #[serde(default)]
+    pub takeover: Option<Hidden>,
     /// The key that the upstream asks for, if it does.
     pub bearer: Option<Hidden>,
     /// The customer's name.

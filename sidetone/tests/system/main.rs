@@ -11,6 +11,7 @@
 )]
 
 mod agents;
+mod handing;
 mod invisible;
 mod kills;
 mod listening;

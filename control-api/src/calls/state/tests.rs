@@ -363,3 +363,28 @@ fn a_call_of_which_nothing_is_known_is_an_empty_object() {
         State::default()
     );
 }
+
+#[test]
+fn the_end_of_an_agents_part_is_kept_for_the_case_that_it_keeps_the_call() {
+    let end = |code: &str| {
+        let mut update = CallUpdate::at(at(9_000));
+        update.end = Some(End::of(Some(at(8_000)), Some(code), reason::retell));
+        update
+    };
+    let mut rows = Rows::default();
+    for word in ["call_take_over", "ended"] {
+        let mut state = State::default();
+        state.hand_over();
+        state.absorb(&end(word), &mut rows);
+        assert!(state.is_handed_over() && state.status() != CallStatus::Ended);
+        let held = state.keep().expect("somebody else was faster");
+        assert_eq!((held.code.as_str(), held.at), (word, Some(at(8_000))));
+        assert_eq!(state.keep(), None, "once");
+        state.absorb(&end(word), &mut rows);
+        assert_eq!(state.status(), CallStatus::Ended, "nobody takes it");
+    }
+    let mut state = State::default();
+    state.hand_over();
+    state.absorb(&end("user_hangup"), &mut rows);
+    assert_eq!(state.status(), CallStatus::Ended, "that ends every part");
+}

@@ -80,8 +80,8 @@ function stage(over: Partial<Call> = {}, role: Role = "supervisor") {
       told.push(mode);
       return Promise.resolve();
     },
-    takeOver: () => {
-      told.push("takeover");
+    takeOver: (_callId, irreversible) => {
+      told.push(irreversible ? "takeover for good" : "takeover");
       return answers.takeOver();
     },
     handBack: () => {
@@ -257,6 +257,24 @@ test("in a word with whom the call is to go to, one reads who hears whom, and ca
     "Give the call",
     "End call",
   ]);
+});
+
+test("where there is no way back one is told so, and the microphone comes before anything is done", async () => {
+  const { told, answers } = stage({ upstream: "retell" });
+  await userEvent.click(button("Take over"));
+  const dialog = await screen.findByRole("dialog", { name: "Take the call over?" });
+  expect(dialog.textContent).toContain("Retell ends Ava's part for good");
+  expect(dialog.textContent).toContain("cannot be handed back");
+  answers.open = () => Promise.reject(new DOMException("no", "NotAllowedError"));
+  await userEvent.click(button("Take over for good"));
+  await vi.waitFor(() =>
+    expect(dialog.querySelector("[role=alert]")?.textContent).toContain("Allow it for this page"),
+  );
+  expect(told).toEqual([]);
+  answers.open = () => Promise.resolve();
+  await userEvent.click(button("Take over for good"));
+  await vi.waitFor(() => expect(told).toEqual(["armed", "takeover for good"]));
+  await vi.waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
 });
 
 test("every name contains what is seen", () => {

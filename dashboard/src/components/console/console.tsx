@@ -8,7 +8,13 @@ import { Confirm } from "@/components/ui/confirm";
 import { useActs } from "@/lib/acts";
 import { agentLabel, customerLabel, upstreamName } from "@/lib/call-words";
 import { useHeldKey, useKeys } from "@/lib/keys";
-import { attemptTrouble, isHolder, obstacle, type ConsoleAct } from "@/lib/supervision-words";
+import {
+  attemptTrouble,
+  isHolder,
+  isTakenForGood,
+  obstacle,
+  type ConsoleAct,
+} from "@/lib/supervision-words";
 import type { Call } from "@/wire/Call";
 import type { Me } from "@/wire/Me";
 import { ActButton } from "./act-button";
@@ -205,7 +211,7 @@ interface DialogProps {
 /** Asks before a call is taken over, by whichever way its upstream has. */
 export function TakeOver(props: DialogProps & SpeakingProps) {
   const { call, me, speaking, ...dialog } = props;
-  return call.upstream === "livekit" ? (
+  return call.upstream === "livekit" || isTakenForGood(call) ? (
     <TakeOverByVoice {...dialog} call={call} speaking={speaking} />
   ) : (
     <TakeOverByPhone {...dialog} call={call} me={me} />
@@ -220,22 +226,27 @@ function TakeOverByVoice({
 }: DialogProps & Pick<SpeakingProps, "speaking">) {
   const talker = useTalker();
   const [tried, setTried] = useState(false);
+  const forGood = isTakenForGood(call);
   const close = () => {
     setTried(false);
     onClose();
   };
   const confirm = async () => {
     setTried(true);
-    if (await talker.takeOver(call.id)) close();
+    if (await talker.takeOver(call.id, forGood)) close();
   };
+  const hears = `${customerLabel(call)} hears you in place of ${agentLabel(call)}`;
+  const description = forGood
+    ? `${hears}. ${upstreamName(call.upstream)} ends ${agentLabel(call)}'s part for good: the call cannot be handed back, and it is over when you leave it. Your microphone is asked for first.`
+    : `${hears}, until you hand the call back. Your microphone is asked for first.`;
   return (
     <Confirm
       open={open}
       onOpenChange={(next) => !next && close()}
       title="Take the call over?"
-      description={`${customerLabel(call)} hears you in place of ${agentLabel(call)}, until you hand the call back. Your microphone is asked for first.`}
-      act="Take over"
-      destroys={false}
+      description={description}
+      act={forGood ? "Take over for good" : "Take over"}
+      destroys={forGood}
       pending={speaking?.act === "takeover"}
       error={tried && speaking?.act === undefined ? speaking?.error : undefined}
       onConfirm={() => void confirm()}

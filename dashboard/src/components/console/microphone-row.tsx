@@ -5,7 +5,7 @@ import { listMicrophones, type Device } from "@/audio/microphone";
 import type { Speaking } from "@/audio/talker";
 import { Meter } from "@/components/level-meter";
 import { Select } from "@/components/ui/select";
-import { obstacle } from "@/lib/supervision-words";
+import { isTakenForGood, obstacle } from "@/lib/supervision-words";
 import type { Call } from "@/wire/Call";
 import type { Me } from "@/wire/Me";
 import { ActButton } from "./act-button";
@@ -21,10 +21,12 @@ export function MicrophoneRow({ call, me, speaking }: Props) {
   const talker = useTalker();
   const armed = speaking?.phase === "armed";
   const busy = speaking?.phase === "asking" || speaking?.phase === "arming";
+  const forGood = isTakenForGood(call);
+  const holding = forGood
+    ? "You have the call: it is over without your microphone."
+    : "You have the call. Hand it back first.";
   const why =
-    speaking?.holds === true
-      ? "You have the call. Hand it back first."
-      : obstacle(call, me, "barge");
+    speaking?.holds === true ? holding : obstacle(call, me, forGood ? "takeover" : "barge");
   return (
     <div className="grid grid-cols-3 items-center gap-2">
       <ActButton

@@ -62,6 +62,11 @@ impl Ear {
         self.joined
     }
 
+    /// Whether there is a microphone.
+    pub(super) fn hears(&self) -> bool {
+        self.track.is_some()
+    }
+
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Heard> {
         self.line.poll(cx).map(|happened| match happened {
             Happened::Joined => {

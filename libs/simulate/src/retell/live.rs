@@ -1,5 +1,5 @@
 //! Retell's live calls: each in a room of a livekit-server where both parties talk, and the API by
-//! which it is watched, heard, written to and ended.
+//! which it is watched, heard, taken over, written to and ended.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,7 +21,7 @@ use sidetone_room::service::RoomService;
 use sidetone_room::token::Token;
 use sidetone_service::{clock, random};
 use tokio::sync::broadcast;
-use tokio::task::JoinSet;
+use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -38,10 +38,12 @@ const BEHIND: usize = 256;
 const NOT_LIVE_YET: u16 = 4004;
 /// High enough that the codec's own noise stays 60 dB below a tone.
 const BITRATE_BPS: i32 = 96_000;
+/// How often it is looked whether who has a call is there.
+const LOOK: Duration = Duration::from_millis(200);
 /// How long a listener's token lets it in.
 const TOKEN_LASTS: Duration = Duration::from_mins(10);
 
-/// How whoever wants to hear a call is answered.
+/// How whoever wants to hear a call, or to have it, is answered.
 #[derive(Debug, Clone, Default)]
 pub struct Manner {
     /// In another way than LiveKit's: this word.
@@ -50,6 +52,8 @@ pub struct Manner {
     pub url: Option<String>,
     /// With this status, and nothing else.
     pub status: Option<u16>,
+    /// So is whoever wants to take it over.
+    pub takeover: Option<u16>,
 }
 
 /// Retell, with its calls. It is gone when it is dropped.
@@ -78,6 +82,10 @@ struct Call {
     room: String,
     items: Mutex<Vec<Value>>,
     news: broadcast::Sender<News>,
+    /// Who was let in to listen.
+    listeners: Mutex<Vec<String>>,
+    /// A listener has it, and the agent is gone.
+    taken: CancellationToken,
     /// Both parties have hung up, or are to.
     over: CancellationToken,
 }
@@ -108,6 +116,7 @@ impl RetellLive {
         let router = Router::new()
             .route("/v2/monitor-call/{id}", get(monitor))
             .route("/v2/listen-live-call/{id}", post(listen))
+            .route("/v2/take-over-live-call/{id}", post(take_over))
             .route("/v2/update-live-call/{id}", patch(update))
             .route("/v2/stop-call/{id}", post(stop))
             .with_state(retell.clone());
@@ -155,13 +164,14 @@ impl RetellLive {
             room,
             items: Mutex::default(),
             news: broadcast::channel(BEHIND).0,
+            listeners: Mutex::default(),
+            taken: CancellationToken::new(),
             over: CancellationToken::new(),
         });
         lock(&self.retell.calls).insert(id.to_owned(), call.clone());
         let sound: Arc<dyn Sound> = Arc::new(sound);
         let began = clock::now();
-        let mut parties = JoinSet::new();
-        for (client, side) in [(customer, Side::Customer), (agent, Side::Agent)] {
+        let voice = |client, side| -> Result<_> {
             let voice = Voice {
                 client,
                 side,
@@ -169,8 +179,9 @@ impl RetellLive {
                 encoder: encoder()?,
                 slot: 0,
             };
-            parties.spawn(Box::pin(voice.speak(began, call.over.clone())));
-        }
+            Ok(tokio::spawn(Box::pin(voice.speak(began, call.clone()))))
+        };
+        let parties = [voice(customer, Side::Customer)?, voice(agent, Side::Agent)?];
         let retell = self.retell.clone();
         tokio::spawn(conclude(retell.clone(), call.clone(), parties));
         Ok(Talk { call, retell })
@@ -198,6 +209,11 @@ impl Talk {
         self.call.end(&self.retell, reason);
     }
 
+    /// Whether a listener has it from the agent.
+    pub fn is_taken(&self) -> bool {
+        self.call.taken.is_cancelled()
+    }
+
     /// Returns when it was ended from outside.
     pub async fn ended(&self) {
         self.call.over.cancelled().await;
@@ -219,11 +235,23 @@ impl Call {
     }
 }
 
-/// The room is closed once both have left it, or one was thrown out.
-async fn conclude(retell: Arc<Retell>, call: Arc<Call>, mut parties: JoinSet<()>) {
-    parties.join_next().await;
+/// The room is closed once both have left it, or one has who was not relieved.
+async fn conclude(retell: Arc<Retell>, call: Arc<Call>, parties: [JoinHandle<()>; 2]) {
+    let [mut customer, mut agent] = parties;
+    let relieved = tokio::select! {
+        _ = &mut customer => false,
+        _ = &mut agent => call.taken.is_cancelled(),
+    };
+    if relieved {
+        drop((&mut customer).await);
+    }
     call.end(&retell, "user_hangup");
-    while parties.join_next().await.is_some() {}
+    for party in [customer, agent] {
+        // one that was awaited is over
+        if !party.is_finished() {
+            drop(party.await);
+        }
+    }
     let service = RoomService::new(retell.livekit.url(), retell.livekit.credentials());
     // it may be closed already
     service.delete_room(&call.room).await.ok();
@@ -248,13 +276,22 @@ struct Voice {
 }
 
 impl Voice {
-    async fn speak(mut self, began: Instant, over: CancellationToken) {
+    async fn speak(mut self, began: Instant, call: Arc<Call>) {
+        let side = self.side;
+        let relieved = async {
+            match side {
+                Side::Customer => std::future::pending().await,
+                Side::Agent => call.taken.cancelled().await,
+            }
+        };
+        tokio::pin!(relieved);
         let mut ticks = tokio::time::interval_at(began.into(), PACKET);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
         loop {
             tokio::select! {
                 biased;
-                () = over.cancelled() => break,
+                () = call.over.cancelled() => break,
+                () = &mut relieved => break,
                 _ = self.client.drive() => return,
                 _ = ticks.tick() => self.say(),
             }
@@ -323,6 +360,7 @@ async fn listen(
     let token = Token::tap(&call.room, &listener).ttl(TOKEN_LASTS);
     let token = token.sign(retell.livekit.credentials());
     let token = token.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    lock(&call.listeners).push(listener.clone());
     let lasts_ms = i64::try_from(TOKEN_LASTS.as_millis()).unwrap_or(i64::MAX);
     Ok(Json(json!({
         "transport": manner.transport.as_deref().unwrap_or("livekit"),
@@ -330,6 +368,48 @@ async fn listen(
         "access_token": token, "room_name": call.room, "participant_id": listener,
         "expires_at": clock::wall() + lasts_ms,
     })))
+}
+
+/// A listener becomes a party, and the agent is gone; the call is over when they leave it.
+async fn take_over(
+    State(retell): State<Arc<Retell>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Value>, StatusCode> {
+    let (call, body) = retell.take(&headers, ("take-over-live-call", &id), &body)?;
+    let listener = body["participant_id"].as_str().unwrap_or_default();
+    let known = lock(&call.listeners).iter().any(|one| one == listener);
+    if !known || body.as_object().is_none_or(|body| body.len() != 1) {
+        return Err(StatusCode::BAD_REQUEST);
+    }
+    if let Some(status) = lock(&retell.manner).takeover {
+        return Err(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST));
+    }
+    if lock(&retell.calls).remove(&id).is_none() {
+        return Err(StatusCode::CONFLICT); // somebody was faster
+    }
+    let (retell, listener) = (retell.clone(), listener.to_owned());
+    let service = RoomService::new(retell.livekit.url(), retell.livekit.credentials());
+    let permitted = service.set_permission(&call.room, &listener, true, true);
+    permitted.await.map_err(|_| StatusCode::CONFLICT)?;
+    call.taken.cancel();
+    let word = "call_take_over".to_owned();
+    call.news.send(News::Ended(word)).ok();
+    tokio::spawn(async move {
+        let mut looks = tokio::time::interval(LOOK);
+        loop {
+            tokio::select! {
+                _ = looks.tick() => {}
+                () = call.over.cancelled() => return,
+            }
+            let there = service.participants(&call.room).await;
+            if there.is_ok_and(|there| there.iter().all(|one| one.identity != listener)) {
+                return call.over.cancel();
+            }
+        }
+    });
+    Ok(Json(json!({})))
 }
 
 async fn update(
