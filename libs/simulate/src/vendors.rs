@@ -26,6 +26,8 @@ use crate::webhook::Signing;
 const REST: Duration = Duration::from_secs(4);
 /// After a call that could not be reported.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// How the agent's part ends of a call at Retell that somebody takes over.
+const TAKEN: &str = "call_take_over";
 /// It rings for so long.
 const RINGS_MS: i64 = 1_500;
 
@@ -262,19 +264,34 @@ impl Vendors {
             }
             sleeps_until(began + conversation.duration(), stop).await;
         };
-        let reason = tokio::select! {
-            () = said => "user_hangup",
-            () = talk.ended() => "manual_stopped",
+        let reports = async |reason: &str| {
+            let ended_ms = clock::wall();
+            let mut end = json!({"end_timestamp": ended_ms,
+                "duration_ms": ended_ms - call.started_ms, "disconnection_reason": reason});
+            tells("call_ended", &end).await?;
+            if let Some((_, analysed)) = call.webhooks().pop() {
+                end["call_analysis"] = analysed["call"]["call_analysis"].clone();
+            }
+            tells("call_analyzed", &end).await
         };
-        talk.ends(reason);
-        let ended_ms = clock::wall();
-        let mut end = json!({"end_timestamp": ended_ms, "duration_ms": ended_ms - call.started_ms,
-            "disconnection_reason": reason});
-        tells("call_ended", &end).await?;
-        if let Some((_, analysed)) = call.webhooks().pop() {
-            end["call_analysis"] = analysed["call"]["call_analysis"].clone();
+        tokio::pin!(said);
+        let reason = tokio::select! {
+            () = &mut said => "user_hangup",
+            () = talk.ended() => "manual_stopped",
+            () = talk.taken() => TAKEN,
+        };
+        if reason == TAKEN {
+            // nothing more is told of it once the agent is gone
+            reports(reason).await?;
+            tokio::select! {
+                () = said => {}
+                () = talk.ended() => {}
+            }
+            talk.ends(reason);
+            return Ok(());
         }
-        tells("call_analyzed", &end).await
+        talk.ends(reason);
+        reports(reason).await
     }
 
     /// A call of which webhooks tell, and nothing else.

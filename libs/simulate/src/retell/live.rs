@@ -214,6 +214,11 @@ impl Talk {
         self.call.taken.is_cancelled()
     }
 
+    /// Returns when a listener has it.
+    pub async fn taken(&self) {
+        self.call.taken.cancelled().await;
+    }
+
     /// Returns when it was ended from outside.
     pub async fn ended(&self) {
         self.call.over.cancelled().await;
