@@ -8,9 +8,9 @@
 //! **Invariant**: a URL leaves the database for the one gateway that dials it, and is in no line of
 //! the log (`Hidden`).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use secrecy::ExposeSecret as _;
 use sidetone_service::{Lifecycle, clock};
@@ -26,6 +26,8 @@ use crate::watching;
 
 /// How often it is looked whether every call has a holder.
 const LOOK: Duration = Duration::from_secs(2);
+/// What the gateway of a call said last is here within this time after it let go of it.
+const LOST_AFTER: Duration = Duration::from_secs(2);
 /// Reports come many in a second: they are looked at together.
 const SPACING: Duration = Duration::from_millis(200);
 
@@ -52,9 +54,9 @@ type Way = (String, Option<String>, Option<Key>);
 
 /// Offers calls and takes them back until the end.
 pub(crate) async fn run(app: Arc<App>, lifecycle: Lifecycle) -> anyhow::Result<()> {
-    let mut offered = HashSet::new();
+    let mut looks = Looks::default();
     loop {
-        if let Err(error) = look(&app, &mut offered).await {
+        if let Err(error) = looks.look(&app).await {
             warn!(%error, "calls behind sockets could not be looked for; the next look does");
         }
         tokio::select! {
@@ -66,33 +68,52 @@ pub(crate) async fn run(app: Arc<App>, lifecycle: Lifecycle) -> anyhow::Result<(
     }
 }
 
-async fn look(app: &App, offered: &mut HashSet<CallId>) -> store::Result<()> {
-    let hearable = app.store.hearable().await?;
-    for call in offered.difference(&hearable) {
-        // to all: who holds it may not be known here any more
-        let over = Command::CallOver { call: *call };
-        app.fleet.command_all(over).await;
+/// What is remembered from look to look.
+#[derive(Default)]
+struct Looks {
+    offered: HashSet<CallId>,
+    /// Calls that were taken over and that nobody carries any more, as far as was seen since then.
+    orphans: HashMap<CallId, Instant>,
+}
+
+impl Looks {
+    async fn look(&mut self, app: &App) -> store::Result<()> {
+        let hearable = app.store.hearable().await?;
+        for call in self.offered.difference(&hearable) {
+            // to all: who holds it may not be known here any more
+            let over = Command::CallOver { call: *call };
+            app.fleet.command_all(over).await;
+        }
+        self.offered.retain(|call| hearable.contains(call));
+        self.orphans.retain(|call, _| hearable.contains(call));
+        for call in hearable {
+            self.offered.insert(call);
+            let key = format!("call:{call}");
+            if app.fleet.holder(&key, clock::now()).await.is_some() {
+                self.orphans.remove(&call);
+                continue;
+            }
+            let Some(found) = app.store.hearable_call(call).await? else {
+                continue;
+            };
+            if found.handed_over {
+                self.look_after(app, call, &found).await;
+            } else if let Some(socket) = socket(app, call, found).await? {
+                app.fleet.command_all(Command::Hear(Box::new(socket))).await;
+            }
+        }
+        Ok(())
     }
-    offered.retain(|call| hearable.contains(call));
-    for call in hearable {
-        offered.insert(call);
-        let key = format!("call:{call}");
-        if app.fleet.holder(&key, clock::now()).await.is_some() {
-            continue;
-        }
-        let Some(found) = app.store.hearable_call(call).await? else {
-            continue;
-        };
-        if found.handed_over {
-            // whoever had made a party of it is gone, and there is no agent any more
-            watching::handle_lost(app, &found).await;
-            continue;
-        }
-        if let Some(socket) = socket(app, call, found).await? {
-            app.fleet.command_all(Command::Hear(Box::new(socket))).await;
+
+    /// Ends a call whose agent is gone and that nobody carries: who did says so itself, unless it
+    /// is gone, too.
+    async fn look_after(&mut self, app: &App, call: CallId, found: &Hearable) {
+        let now = clock::now();
+        let since = *self.orphans.entry(call).or_insert(now);
+        if now >= since + LOST_AFTER {
+            watching::handle_lost(app, found).await;
         }
     }
-    Ok(())
 }
 
 /// What a gateway is told; `None` for a URL that cannot be read, or an account without a key.

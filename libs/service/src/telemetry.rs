@@ -41,6 +41,10 @@ const TRACES: &str = "/v1/traces";
 /// How long a collector may take for what is sent to it.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Says at INFO which server it dials, also one that a vendor has told in confidence: not unless
+/// `RUST_LOG` names it.
+const NAMES_SERVERS: &str = "livekit_signaling";
+
 /// The span of every task ([`crate::Lifecycle`]): it lasts as long as the process, so that it is
 /// nobody's parent in a trace.
 const TASK: &str = "task";
@@ -92,11 +96,16 @@ pub fn init_with(
     default_filter: &str,
     collector: Option<&str>,
 ) -> Result<Telemetry, Error> {
-    let filter = if std::env::var_os("RUST_LOG").is_some_and(|value| !value.is_empty()) {
-        EnvFilter::try_from_default_env()?
-    } else {
+    let asked = std::env::var("RUST_LOG").unwrap_or_default();
+    let mut filter = if asked.is_empty() {
         EnvFilter::new(default_filter)
+    } else {
+        EnvFilter::try_from_default_env()?
     };
+    if !asked.contains(NAMES_SERVERS) {
+        let quiet = format!("{NAMES_SERVERS}=warn").parse();
+        filter = filter.add_directive(quiet.expect("a target and a level"));
+    }
     let traces = collector.map(provider).transpose()?;
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match format {
