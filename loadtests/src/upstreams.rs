@@ -93,14 +93,14 @@ impl Upstreams {
     }
 
     async fn vapi(&self, binary: &Path) -> Result<serde_json::Value> {
-        let mono = encode::mono(Sound::Wide)?;
-        let stereo = encode::stereo()?;
+        let mono = encode::mono(Sound::Wide, self.calls)?;
+        let stereo = encode::stereo(self.calls)?;
         let system = System::start_alone(binary).await;
         let user = system.login().await;
         let calls = Calls::at_vapi(&system, &user, self.calls).await?;
-        let mut rows = vec![self.row("recorded", &system, 2.0 * mono).await?];
+        let mut rows = vec![self.row("recorded", &system, mono).await?];
         let _ears = ears::feeds(&user, &calls.ids, 1).await?;
-        let heard = 2.0 * mono + stereo;
+        let heard = mono + stereo;
         let row = self.row("recorded, heard by WebSocket", &system, heard);
         rows.push(row.await?);
         calls.end();
@@ -108,14 +108,14 @@ impl Upstreams {
     }
 
     async fn twilio(&self, binary: &Path) -> Result<serde_json::Value> {
-        let mono = encode::mono(Sound::Narrow)?;
+        let mono = encode::mono(Sound::Narrow, self.calls)?;
         let livekit = LivekitServer::start().await?;
         let system = System::start(binary, &livekit).await;
         let user = system.login().await;
         let calls = Calls::at_twilio(&user, self.calls).await?;
-        let mut rows = vec![self.row("recorded", &system, 2.0 * mono).await?];
+        let mut rows = vec![self.row("recorded", &system, mono).await?];
         let ear = ears::monitor(&user, &calls.ids).await?;
-        let row = self.row("recorded, forwarded", &system, 2.0 * mono);
+        let row = self.row("recorded, forwarded", &system, mono);
         rows.push(row.await?);
         ear.abort();
         calls.end();

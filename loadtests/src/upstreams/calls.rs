@@ -24,7 +24,7 @@ pub(super) struct Calls {
 }
 
 /// The sound of the `n`th call.
-fn speech(n: usize) -> Result<Speech> {
+pub(super) fn speech(n: usize) -> Result<Speech> {
     let scripts = script::all();
     Ok(Speech::of(&scripts[n % scripts.len()])?)
 }

@@ -1,17 +1,19 @@
-//! The yardstick: libopus alone, making packets of what the simulated calls say.
+//! The yardstick: libopus alone, making packets of what the simulated calls say, all calls in turn
+//! as they come.
 
 use anyhow::Result;
 use sidetone_codec::{EncoderConfig, FRAME_SAMPLES, OpusEncoder, StereoEncoder, g711};
 use sidetone_simulate::listen::Sound as _;
-use sidetone_simulate::script::{self, Side};
-use sidetone_simulate::speech::Speech;
+use sidetone_simulate::script::Side;
 
+use super::calls::speech;
 use crate::process::Usage;
 
-/// Seconds of sound: enough for the kernel's ticks to be exact to some percent.
-const SECONDS: usize = 120;
+/// Seconds of sound: enough of them that the kernel's ticks are exact to some percent.
+const SECONDS: usize = 20;
 /// Frames of a second.
 const FRAMES: usize = 50;
+const BOTH: [Side; 2] = [Side::Customer, Side::Agent];
 
 /// How a vendor has its sound, and at which rate Opus is made of it.
 #[derive(Clone, Copy)]
@@ -22,48 +24,63 @@ pub(super) enum Sound {
     Narrow,
 }
 
-/// Seconds of CPU for a second of one party: mono.
-pub(super) fn mono(sound: Sound) -> Result<f64> {
+/// Seconds of CPU for a second of one of so many calls, a stream for each party.
+pub(super) fn mono(sound: Sound, calls: usize) -> Result<f64> {
     let (rate_hz, bitrate_bps) = match sound {
         Sound::Wide => (16_000, 28_000),
         Sound::Narrow => (8_000, 16_000),
     };
-    let mut encoder = OpusEncoder::at(
-        rate_hz,
-        EncoderConfig {
-            bitrate_bps,
-            ..EncoderConfig::default()
-        },
-    )?;
-    let mut pcm = said(rate_hz as usize, &[Side::Agent])?;
-    if matches!(sound, Sound::Narrow) {
-        for sample in &mut pcm {
-            *sample = g711::decode_ulaw(g711::encode_ulaw(*sample));
+    let frame = rate_hz as usize / FRAMES;
+    let mut streams = Vec::new();
+    for call in 0..calls {
+        for side in BOTH {
+            let config = EncoderConfig {
+                bitrate_bps,
+                ..EncoderConfig::default()
+            };
+            let mut pcm = said(call, rate_hz as usize, &[side])?;
+            if matches!(sound, Sound::Narrow) {
+                for sample in &mut pcm {
+                    *sample = g711::decode_ulaw(g711::encode_ulaw(*sample));
+                }
+            }
+            streams.push((OpusEncoder::at(rate_hz, config)?, pcm));
         }
     }
-    cpu_of(|| {
-        for frame in pcm.chunks_exact(rate_hz as usize / FRAMES) {
-            encoder.encode(frame)?;
+    let spent = cpu_of(|| {
+        for n in 0..SECONDS * FRAMES {
+            for (encoder, pcm) in &mut streams {
+                encoder.encode(&pcm[n * frame..][..frame])?;
+            }
         }
         Ok(())
-    })
+    });
+    Ok(spent? / calls as f64)
 }
 
-/// Seconds of CPU for a second of both parties in one stream, as listeners by WebSocket get them.
-pub(super) fn stereo() -> Result<f64> {
-    let mut encoder = StereoEncoder::new()?;
-    let pcm = said(FRAME_SAMPLES * FRAMES, &[Side::Customer, Side::Agent])?;
-    cpu_of(|| {
-        for frame in pcm.chunks_exact(FRAME_SAMPLES * 2) {
-            encoder.encode(frame)?;
+/// Seconds of CPU for a second of one of so many calls, both parties in one stream, as listeners by
+/// WebSocket get them.
+pub(super) fn stereo(calls: usize) -> Result<f64> {
+    const FRAME: usize = FRAME_SAMPLES * BOTH.len();
+    let mut streams = Vec::new();
+    for call in 0..calls {
+        let pcm = said(call, FRAME_SAMPLES * FRAMES, &BOTH)?;
+        streams.push((StereoEncoder::new()?, pcm));
+    }
+    let spent = cpu_of(|| {
+        for n in 0..SECONDS * FRAMES {
+            for (encoder, pcm) in &mut streams {
+                encoder.encode(&pcm[n * FRAME..][..FRAME])?;
+            }
         }
         Ok(())
-    })
+    });
+    Ok(spent? / calls as f64)
 }
 
-/// What some sides say, interleaved.
-fn said(rate_hz: usize, sides: &[Side]) -> Result<Vec<i16>> {
-    let speech = Speech::of(&script::all()[0])?;
+/// What some sides of the `call`th call say, interleaved.
+fn said(call: usize, rate_hz: usize, sides: &[Side]) -> Result<Vec<i16>> {
+    let speech = speech(call)?;
     let samples = (0..SECONDS * rate_hz).flat_map(|n| {
         let seconds = n as f64 / rate_hz as f64;
         let speech = &speech;
