@@ -43,7 +43,8 @@ async fn every_answer_is_one_that_the_description_has() {
             &format!("Authorization: Bearer {}", admin.token),
         ])
         .args(["--phases", "coverage,fuzzing", "--checks", CHECKS])
-        .args(["--max-examples", &cases, "--seed", "1", "--workers", "2"])
+        // a second worker meets a race of Python's own up to 3.11.7, when it reads its syntax trees
+        .args(["--max-examples", &cases, "--seed", "1", "--workers", "1"])
         // these end the session or change the password that the others need
         .args(["--exclude-path-regex", "logout|/me/password|auth/switch"])
         .args(["--continue-on-failure", "--no-color", "--warnings", "off"])
