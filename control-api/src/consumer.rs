@@ -55,10 +55,11 @@ pub(crate) async fn run(
             applied = apply(&app, delivery.event()) => applied,
             () = lifecycle.stopping() => return Ok(()), // the delivery goes back
         };
-        let event = delivery.event().event.clone();
+        if let Some(applied) = &applied {
+            see_to(&app, &delivery.event().event, applied);
+        }
         delivery.taken();
         if let Some(applied) = applied {
-            see_to(&app, &event, &applied);
             tell(&app, applied).await;
         }
     }

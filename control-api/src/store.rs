@@ -45,6 +45,7 @@ mod remote;
 mod rules;
 mod sessions;
 mod spools;
+mod states;
 mod statistics;
 mod subscriptions;
 mod takes;

@@ -78,12 +78,18 @@ async fn speak(
     id: CallId,
     mode: TalkMode,
 ) -> Result<Talking, Refusal> {
-    let upstream = calls::find(&app, &caller, id).await?.upstream;
     let needed = match mode {
         TalkMode::Whisper => Capability::WhisperVoice,
-        // there the microphone is for a takeover alone
-        TalkMode::Armed if remote::has_rooms(upstream) => Capability::Takeover,
-        TalkMode::Armed | TalkMode::Barge => Capability::Barge,
+        TalkMode::Armed => {
+            let upstream = calls::find(&app, &caller, id).await?.upstream;
+            if remote::has_rooms(upstream) {
+                // there the microphone is for a takeover alone
+                Capability::Takeover
+            } else {
+                Capability::Barge
+            }
+        }
+        TalkMode::Barge => Capability::Barge,
         // whoever speaks may always stop
         TalkMode::Off => Capability::Listen,
     };

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use sidetone_wire::{CallId, TenantId, Upstream};
 
-use super::columns::{Columns as _, json};
-use super::{Result, Store};
+use super::columns::Columns as _;
+use super::{Result, Store, states};
 use crate::calls::{End, State};
 
 /// What is to be known of a call to hear it.
@@ -63,41 +63,17 @@ impl Store {
     /// A supervisor is about to take a call from its upstream's agent for good: what the upstream
     /// says of the end of its agent's part is not the end of the call.
     pub(crate) async fn hand_over(&self, call: CallId) -> Result<()> {
-        self.change_state(call, |state| {
-            state.hand_over();
-            None
-        })
-        .await
-        .map(drop)
+        let mut tx = self.write().await?;
+        states::change(&mut tx, call, State::hand_over).await?;
+        tx.commit().await?;
+        Ok(())
     }
 
     /// It came to nothing. Gives the end that the upstream has told of meanwhile.
     pub(crate) async fn keep(&self, call: CallId) -> Result<Option<End>> {
-        self.change_state(call, State::keep).await
-    }
-
-    async fn change_state(
-        &self,
-        call: CallId,
-        change: impl FnOnce(&mut State) -> Option<End>,
-    ) -> Result<Option<End>> {
         let mut tx = self.write().await?;
-        // locks it
-        let row = sqlx::query(
-            "UPDATE upstream_calls SET batches = batches + 1 WHERE call_id = $1 RETURNING state",
-        )
-        .bind(call.to_string())
-        .fetch_optional(&mut *tx)
-        .await?;
-        let Some(row) = row else { return Ok(None) };
-        let mut state: State = row.json("state")?;
-        let end = change(&mut state);
-        sqlx::query("UPDATE upstream_calls SET state = $1 WHERE call_id = $2")
-            .bind(json(&state))
-            .bind(call.to_string())
-            .execute(&mut *tx)
-            .await?;
+        let end = states::change(&mut tx, call, State::keep).await?;
         tx.commit().await?;
-        Ok(end)
+        Ok(end.flatten())
     }
 }

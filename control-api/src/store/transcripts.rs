@@ -12,8 +12,8 @@ use sidetone_wire::{
 use sqlx::any::AnyRow;
 
 use super::audit::{self, Actor, Subject};
-use super::columns::{self, Columns as _, Statement, batches};
-use super::{Result, Store, Tenant, Tx, calls, pauses, policies};
+use super::columns::{Columns as _, Statement, batches};
+use super::{Result, Store, Tenant, Tx, calls, pauses, policies, states};
 use crate::calls::redact::may_hold;
 use crate::calls::transcript::{self, Row, arrange, in_order};
 use crate::calls::{Layer, Rows, State};
@@ -181,22 +181,7 @@ pub(super) async fn erase(
     actor: &Actor,
     at: Timestamp,
 ) -> Result<bool> {
-    // reports are added under this lock
-    let known = sqlx::query(
-        "UPDATE upstream_calls SET batches = batches + 1 WHERE call_id = $1 RETURNING state",
-    )
-    .bind(call.to_string())
-    .fetch_optional(&mut **tx)
-    .await?;
-    if let Some(row) = known {
-        let mut state: State = row.json("state")?;
-        state.silence();
-        sqlx::query("UPDATE upstream_calls SET state = $1 WHERE call_id = $2")
-            .bind(columns::json(&state))
-            .bind(call.to_string())
-            .execute(&mut **tx)
-            .await?;
-    }
+    states::change(tx, call, State::silence).await?;
     let emptied = sqlx::query(
         "UPDATE calls SET call_metadata = '{}' WHERE id = $1 AND call_metadata <> '{}'",
     )
