@@ -55,6 +55,7 @@ const TICK: Duration = Duration::from_millis(250);
 const BURST: u32 = 64;
 /// How long saying goodbye may take.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// A call to hear.
 pub(crate) struct Start {
     pub(crate) socket: sidetone_wire::Socket,
@@ -115,7 +116,6 @@ struct Tap {
     voices: Option<Voices>,
     hand: Hand,
     errands: Option<JoinHandle<()>>,
-    told: Option<String>,
     commands: mpsc::Receiver<CommandRequest>,
     rules: mpsc::Receiver<Rule>,
     answers: mpsc::Sender<Rule>,
@@ -154,7 +154,6 @@ pub(crate) async fn run(start: Start, shard: Rc<Shard>) {
         voices,
         hand: Hand::Empty,
         errands,
-        told: None,
         commands,
         rules,
         answers,
@@ -343,16 +342,10 @@ impl Tap {
         self.lose(now);
         // nobody is let in any more: there is no agent
         let over = if in_order {
-            UPSTREAM_CLOSED
+            EndReason::new(EndClass::Completed, UPSTREAM_CLOSED)
         } else {
-            "connection_lost"
+            EndReason::new(EndClass::Upstream, "connection_lost")
         };
-        let class = if in_order {
-            EndClass::Completed
-        } else {
-            EndClass::Upstream
-        };
-        let over = EndReason::new(class, over);
         self.hand.is_full().then_some(Exit::Ended(now, over))
     }
 
@@ -400,21 +393,12 @@ impl Tap {
                 }
             }
         }
-        self.tell(now);
+        let problem = self.life.problem(now).map(|problem| problem.to_string());
+        self.live.handle_degraded(problem);
         let connected = self.life.is_open() && !self.wavers;
         let (shard, answers) = (&self.shard, &self.answers);
         self.live.handle_tick(connected, now, shard, answers);
         None
-    }
-
-    /// Tells what is wrong, or no more, once.
-    fn tell(&mut self, now: Instant) {
-        let reason = self.life.problem(now).map(|problem| problem.to_string());
-        if reason != self.told {
-            self.told.clone_from(&reason);
-            info!(call = %self.socket.call, ?reason, "how a call is heard changes");
-            self.live.handle_degraded(reason);
-        }
     }
 
     /// Ends the sinks, each with all that came; a recording is as long as the call was heard.
@@ -442,9 +426,8 @@ impl Tap {
         self.live.finish(at, &why, &self.shard);
         info!(call = %self.socket.call, ?exit, "a call is heard no more");
         if let Exit::Ended(at, reason) = exit {
-            let ago = i64::try_from((now - at).as_millis()).unwrap_or(0);
             log.send(CallEvent::Ended {
-                at: Timestamp::from_unix_ms(clock::wall() - ago),
+                at: Timestamp::from_unix_ms(clock::wall_at(at)),
                 reason,
             });
         }

@@ -138,7 +138,6 @@ struct Tap {
     life: Life,
     live: Live<Source>,
     wire: Option<Wire>,
-    told: Option<String>,
     said: Vec<Said>,
     /// What the vendor waits for.
     replies: Vec<String>,
@@ -167,11 +166,10 @@ pub(crate) async fn run(start: Start, shard: Rc<Shard>) {
     let (queue, commands) = mpsc::channel(CALL_QUEUE);
     let (answers, rules) = mpsc::channel(RULE_QUEUE);
     let now = clock::now();
-    let ago = i64::try_from((now - opened).as_millis()).unwrap_or(0);
     let of = sink::Of {
         call,
         tenant,
-        started_at: Timestamp::from_unix_ms(clock::wall() - ago),
+        started_at: Timestamp::from_unix_ms(clock::wall_at(opened)),
     };
     let source = Source::new(opened, adapter);
     let mut live = Live::new(&shard.shared, of, keeper.fence(), source, &queue);
@@ -183,7 +181,6 @@ pub(crate) async fn run(start: Start, shard: Rc<Shard>) {
         life: Life::new(now),
         live,
         wire: Some(wire),
-        told: None,
         said: Vec::new(),
         replies: Vec::new(),
         again,
@@ -385,21 +382,11 @@ impl Tap {
                 Act::End(at, reason) => return Some(Exit::Ended(at, reason)),
             }
         }
-        self.tell(now);
+        self.live.handle_degraded(self.life.problem(now));
         let connected = self.life.is_open();
         let (shard, answers) = (&self.shard, &self.answers);
         self.live.handle_tick(connected, now, shard, answers);
         None
-    }
-
-    /// Tells what is wrong, or no more, once.
-    fn tell(&mut self, now: Instant) {
-        let reason = self.life.problem(now);
-        if reason != self.told {
-            self.told.clone_from(&reason);
-            info!(call = %self.call, ?reason, "how a call is heard changes");
-            self.live.handle_degraded(reason);
-        }
     }
 
     /// Ends the sinks, each with all that came; a recording is as long as the call was heard.
@@ -424,9 +411,8 @@ impl Tap {
         self.live.finish(ended.unwrap_or(now), &why, &self.shard);
         let (code, farewell) = match &exit {
             Exit::Ended(at, reason) => {
-                let ago = i64::try_from((now - *at).as_millis()).unwrap_or(0);
                 log.send(CallEvent::Ended {
-                    at: Timestamp::from_unix_ms(clock::wall() - ago),
+                    at: Timestamp::from_unix_ms(clock::wall_at(*at)),
                     reason: reason.clone(),
                 });
                 (1000, "the call is over")

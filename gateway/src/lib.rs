@@ -22,6 +22,7 @@ mod call;
 mod commands;
 mod diallers;
 mod directory;
+mod forwarding;
 #[doc(hidden)]
 pub mod fuzzing;
 mod guest;

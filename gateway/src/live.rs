@@ -212,10 +212,13 @@ impl<S: Source> Live<S> {
         }
     }
 
-    /// The source is not heard as it should be, and why; or it is again.
+    /// The source is not heard as it should be, and why; or it is again. A change is told once.
     pub(crate) fn handle_degraded(&mut self, reason: Option<String>) {
-        self.troubles.source = reason;
-        self.tell_troubles();
+        if reason != self.troubles.source {
+            info!(call = %self.call, ?reason, "how a call is heard changes");
+            self.troubles.source = reason;
+            self.tell_troubles();
+        }
     }
 
     fn tell_troubles(&self) {

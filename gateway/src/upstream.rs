@@ -89,7 +89,6 @@ struct Tap {
     live: Live<source::Listen>,
     open: Option<Box<Socket>>,
     dialling: Option<Dialling>,
-    told: Option<String>,
     commands: mpsc::Receiver<CommandRequest>,
     rules: mpsc::Receiver<Rule>,
     answers: mpsc::Sender<Rule>,
@@ -122,7 +121,6 @@ pub(crate) async fn run(start: Start, shard: Rc<Shard>) {
         live,
         open: None,
         dialling: None,
-        told: None,
         commands,
         rules,
         answers,
@@ -322,7 +320,8 @@ impl Tap {
                 Act::End(at) => return Some(Exit::Ended(at)),
             }
         }
-        self.tell(now);
+        let problem = self.life.problem(now).map(|problem| problem.to_string());
+        self.live.handle_degraded(problem);
         let connected = self.life.is_open();
         let (shard, answers) = (&self.shard, &self.answers);
         self.live.handle_tick(connected, now, shard, answers);
@@ -334,16 +333,6 @@ impl Tap {
             let ping = socket.send(Message::Ping(Bytes::new()));
             // whether it was taken shows by its answer
             drop(tokio::time::timeout(WRITE_WITHIN, ping).await);
-        }
-    }
-
-    /// Tells what is wrong, or no more, once.
-    fn tell(&mut self, now: Instant) {
-        let reason = self.life.problem(now).map(|problem| problem.to_string());
-        if reason != self.told {
-            self.told.clone_from(&reason);
-            info!(call = %self.socket.call, ?reason, "how a call is heard changes");
-            self.live.handle_degraded(reason);
         }
     }
 
@@ -369,9 +358,8 @@ impl Tap {
         };
         self.live.finish(at, &why, &self.shard);
         if let Exit::Ended(at) = exit {
-            let ago = i64::try_from((now - at).as_millis()).unwrap_or(0);
             log.send(CallEvent::Ended {
-                at: Timestamp::from_unix_ms(clock::wall() - ago),
+                at: Timestamp::from_unix_ms(clock::wall_at(at)),
                 reason: EndReason::new(EndClass::Completed, UPSTREAM_CLOSED),
             });
         }

@@ -182,8 +182,8 @@ mod tests {
     }
 
     /// A second of a tone in packets of `samples` each.
-    fn tone(rate_hz: u32, samples: usize) -> Vec<Vec<i16>> {
-        let turn = 440.0 * std::f64::consts::TAU / f64::from(rate_hz);
+    fn tone(hz: f64, rate_hz: u32, samples: usize) -> Vec<Vec<i16>> {
+        let turn = hz * std::f64::consts::TAU / f64::from(rate_hz);
         let pcm: Vec<i16> = (0..rate_hz)
             .map(|i| ((f64::from(i) * turn).sin() * 10_000.0) as i16)
             .collect();
@@ -206,7 +206,7 @@ mod tests {
             let mut encoders = Encoders::default();
             let mut out = Vec::new();
             let (mut at, step) = (4_800, samples as u64 * 48_000 / u64::from(rate_hz));
-            for sound in tone(rate_hz, samples) {
+            for sound in tone(440.0, rate_hz, samples) {
                 out.extend(encoders.encode(&packet(codec, at, &pcm::to_bytes(&sound))));
                 at += step;
             }
@@ -224,11 +224,7 @@ mod tests {
 
     #[test]
     fn g722_is_heard_beyond_what_a_telephone_hears() {
-        let turn = 5_600.0 * std::f64::consts::TAU / 16_000.0;
-        let said: Vec<i16> = (0..16_000)
-            .map(|i| ((f64::from(i) * turn).sin() * 10_000.0) as i16)
-            .collect();
-        let payloads = g722::Encoder::new().encode(&said);
+        let payloads = g722::Encoder::new().encode(&tone(5_600.0, 16_000, 320).concat());
         let (mut encoders, mut out) = (Encoders::default(), Vec::new());
         for (n, payload) in payloads.chunks(160).enumerate() {
             let packet = packet(Codec::G722, n as u64 * 960, payload);

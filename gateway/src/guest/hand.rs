@@ -6,12 +6,12 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use sidetone_fleet::CommandRequest;
-use sidetone_media::{ClockRate, Codec, Packet, Rewriter};
-use sidetone_room::{LocalTrack, PublishOptions, Room, RtpOut};
-use sidetone_service::random;
+use sidetone_media::{ClockRate, Codec, Packet};
+use sidetone_room::{LocalTrack, PublishOptions, Room};
 use sidetone_wire::Seat;
 
 use crate::call::Holding;
+use crate::forwarding::Forwarding;
 
 /// A customer who is gone for so long does not come back.
 const ALONE_FOR: Duration = Duration::from_secs(2);
@@ -38,7 +38,7 @@ pub(super) enum Hand {
 
 /// A microphone in the upstream's room.
 pub(super) struct Mouth {
-    rewriter: Rewriter,
+    forwarding: Forwarding,
     track: Option<LocalTrack>,
     /// It takes packets.
     ready: bool,
@@ -88,9 +88,8 @@ impl Hand {
 
 impl Mouth {
     fn new(wish: Wish) -> Self {
-        let draw = random::u64();
         Self {
-            rewriter: Rewriter::new(draw as u16, (draw >> 32) as u32, ClockRate::OPUS),
+            forwarding: Forwarding::new(ClockRate::OPUS),
             track: None,
             ready: false,
             wish: Some(wish),
@@ -115,7 +114,7 @@ impl Mouth {
             return None;
         }
         self.ready = true;
-        self.rewriter.resume();
+        self.forwarding.resume();
         self.wish.take()
     }
 
@@ -132,15 +131,8 @@ impl Mouth {
         if packet.codec != Codec::Opus {
             return false;
         }
-        let Some(header) = self.rewriter.rewrite(packet) else {
+        let Some(out) = self.forwarding.rewrite(packet) else {
             return false;
-        };
-        let out = RtpOut {
-            seq: header.seq,
-            timestamp: header.timestamp,
-            marker: header.marker,
-            level_dbov: packet.level_dbov,
-            payload: packet.payload.clone(),
         };
         let written = room.write(track, out);
         room.flush();

@@ -1,12 +1,10 @@
 //! Lets one supervisor hear a call.
 
-use sidetone_media::{Codec, Packet, Rewriter};
-use sidetone_room::RtpOut;
-use sidetone_service::random;
+use sidetone_media::{Codec, Packet};
 use sidetone_wire::{CallId, MonitorRoom, Party};
 
 use crate::bus::{Lane, Lanes};
-
+use crate::forwarding::Forwarding;
 use crate::monitor::{self, Key};
 
 /// What became of a packet.
@@ -33,7 +31,7 @@ pub(crate) struct Monitor {
 struct Published {
     key: Key,
     codec: Codec,
-    rewriter: Rewriter,
+    forwarding: Forwarding,
 }
 
 impl Monitor {
@@ -94,15 +92,8 @@ impl Monitor {
         if packet.codec != track.codec && !track.follow(&self.grant, packet.codec) {
             return Pushed::Unforwardable;
         }
-        let Some(header) = track.rewriter.rewrite(packet) else {
+        let Some(packet_out) = track.forwarding.rewrite(packet) else {
             return Pushed::NotShown;
-        };
-        let packet_out = RtpOut {
-            seq: header.seq,
-            timestamp: header.timestamp,
-            marker: header.marker,
-            level_dbov: packet.level_dbov,
-            payload: packet.payload.clone(),
         };
         self.grant.push(track.key, packet_out, packet.arrived);
         Pushed::Queued
@@ -119,12 +110,10 @@ impl Drop for Monitor {
 
 impl Published {
     fn new(grant: &monitor::Grant, name: String, codec: Codec) -> Self {
-        let draw = random::u64();
-        let rewriter = Rewriter::new(draw as u16, (draw >> 32) as u32, codec.clock_rate());
         Self {
             key: grant.publish(name, codec),
             codec,
-            rewriter,
+            forwarding: Forwarding::new(codec.clock_rate()),
         }
     }
 

@@ -26,6 +26,12 @@ pub fn wall() -> i64 {
         .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(0))
 }
 
+/// What the wall clock says of a moment of [`now`]'s clock that is not in the future: it is counted
+/// back from the present.
+pub fn wall_at(moment: Instant) -> i64 {
+    wall() - i64::try_from((now() - moment).as_millis()).unwrap_or(0)
+}
+
 /// How long the machine has been up, the time it slept included: nobody can set it, and it goes on
 /// over a process's end. Zero where the system cannot say.
 pub fn since_boot() -> Duration {

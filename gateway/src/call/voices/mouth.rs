@@ -8,11 +8,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use sidetone_media::{ClockRate, Codec, Packet, Rewriter};
+use sidetone_media::{ClockRate, Codec, Packet};
 use sidetone_room::token::Token;
-use sidetone_room::{
-    Audience, Event, Kind, LocalTrack, Options, PublishOptions, RtpOut, TokenSource,
-};
+use sidetone_room::{Audience, Event, Kind, LocalTrack, Options, PublishOptions, TokenSource};
 use sidetone_service::random;
 use sidetone_wire::{Party, Seat};
 use tracing::{info, warn};
@@ -22,6 +20,7 @@ use super::microphone::Route;
 use crate::Shared;
 use crate::call::errands::{Errand, Errands};
 use crate::call::parties;
+use crate::forwarding::Forwarding;
 
 /// People who are permitted to hear a supervisor: larger than any call.
 const PERMITTED: usize = 1024;
@@ -29,7 +28,7 @@ const PERMITTED: usize = 1024;
 /// One outgoing track.
 struct Outgoing {
     track: LocalTrack,
-    rewriter: Rewriter,
+    forwarding: Forwarding,
     sid: Option<String>,
 }
 
@@ -110,13 +109,10 @@ impl Mouth {
             identity = room.local().identity,
             "a supervisor is in the call"
         );
-        self.tracks = Some(["coach", "talk"].map(|name| {
-            let draw = random::u64();
-            Outgoing {
-                track: room.publish(PublishOptions::opus(name)),
-                rewriter: Rewriter::new(draw as u16, (draw >> 32) as u32, ClockRate::OPUS),
-                sid: None,
-            }
+        self.tracks = Some(["coach", "talk"].map(|name| Outgoing {
+            track: room.publish(PublishOptions::opus(name)),
+            forwarding: Forwarding::new(ClockRate::OPUS),
+            sid: None,
         }));
         self.last = None;
     }
@@ -205,18 +201,11 @@ impl Mouth {
         }
         if self.last != Some(route) {
             // what was said on the other track, or to nobody, is no loss on this one
-            outgoing.rewriter.resume();
+            outgoing.forwarding.resume();
             self.last = Some(route);
         }
-        let Some(header) = outgoing.rewriter.rewrite(packet) else {
+        let Some(out) = outgoing.forwarding.rewrite(packet) else {
             return false;
-        };
-        let out = RtpOut {
-            seq: header.seq,
-            timestamp: header.timestamp,
-            marker: header.marker,
-            level_dbov: packet.level_dbov,
-            payload: packet.payload.clone(),
         };
         let track = outgoing.track;
         let Some(room) = self.line.room() else {
