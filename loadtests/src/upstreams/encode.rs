@@ -2,7 +2,7 @@
 //! as they come.
 
 use anyhow::Result;
-use sidetone_codec::{EncoderConfig, FRAME_SAMPLES, OpusEncoder, StereoEncoder, g711};
+use sidetone_codec::{CodecError, EncoderConfig, FRAME_SAMPLES, OpusEncoder, StereoEncoder, g711};
 use sidetone_simulate::listen::Sound as _;
 use sidetone_simulate::script::Side;
 
@@ -47,13 +47,8 @@ pub(super) fn mono(sound: Sound, calls: usize) -> Result<f64> {
             streams.push((OpusEncoder::at(rate_hz, config)?, pcm));
         }
     }
-    let spent = cpu_of(|| {
-        for n in 0..SECONDS * FRAMES {
-            for (encoder, pcm) in &mut streams {
-                encoder.encode(&pcm[n * frame..][..frame])?;
-            }
-        }
-        Ok(())
+    let spent = in_turn(streams, frame, |encoder, frame| {
+        encoder.encode(frame).map(drop)
     });
     Ok(spent? / calls as f64)
 }
@@ -67,13 +62,8 @@ pub(super) fn stereo(calls: usize) -> Result<f64> {
         let pcm = said(call, FRAME_SAMPLES * FRAMES, &BOTH)?;
         streams.push((StereoEncoder::new()?, pcm));
     }
-    let spent = cpu_of(|| {
-        for n in 0..SECONDS * FRAMES {
-            for (encoder, pcm) in &mut streams {
-                encoder.encode(&pcm[n * FRAME..][..FRAME])?;
-            }
-        }
-        Ok(())
+    let spent = in_turn(streams, FRAME, |encoder, frame| {
+        encoder.encode(frame).map(drop)
     });
     Ok(spent? / calls as f64)
 }
@@ -90,11 +80,20 @@ fn said(call: usize, rate_hz: usize, sides: &[Side]) -> Result<Vec<i16>> {
     Ok(samples.collect())
 }
 
-/// Seconds of CPU that some work takes, for a second of its sound. Nothing else goes on meanwhile.
-fn cpu_of(work: impl FnOnce() -> Result<()>) -> Result<f64> {
+/// Seconds of CPU that a second of all streams takes, frame by frame in turn. Nothing else goes on
+/// meanwhile.
+fn in_turn<E>(
+    mut streams: Vec<(E, Vec<i16>)>,
+    frame: usize,
+    encode: impl Fn(&mut E, &[i16]) -> Result<(), CodecError>,
+) -> Result<f64> {
     let own = std::process::id();
     let before = Usage::of(own)?;
-    work()?;
+    for n in 0..SECONDS * FRAMES {
+        for (encoder, pcm) in &mut streams {
+            encode(encoder, &pcm[n * frame..][..frame])?;
+        }
+    }
     let spent = Usage::of(own)?.since(&before).cpu();
     Ok(spent.as_secs_f64() / SECONDS as f64)
 }
